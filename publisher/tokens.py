@@ -1,0 +1,103 @@
+"""Signed links: a token is derived from ids and a key, is stored nowhere, and works for ever.
+
+Lower-case base32, because some mail servers change the case of an address and the same token stands in
+addresses (VERP: at most 64 octets before the @, RFC 5321 section 4.5.3.1.1) and in links.
+"""
+
+import base64
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+_MAC_BYTES = 15
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _varints(data: bytes) -> tuple[int, ...]:
+    numbers, value, shift = [], 0, 0
+    for byte in data:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        if byte < 0x80:
+            numbers.append(value)
+            value = shift = 0
+    return tuple(numbers)
+
+
+class Keys:
+    """The signing keys of one publisher: the first signs, every one is accepted, so that a rotated key keeps old links working."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        if not keys:
+            raise ValueError("at least one key is needed")
+        self._keys = [hashlib.sha256(b"publisher:" + key.encode()).digest() for key in keys]
+
+    def _mac(self, key: bytes, purpose: str, payload: bytes) -> bytes:
+        return hmac.digest(key, purpose.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]
+
+    def sign(self, purpose: str, *ids: int) -> str:
+        """A token for `ids` (non-negative whole numbers) that only serves `purpose`: lower-case letters and digits."""
+        payload = b"".join(_varint(number) for number in ids)
+        token = payload + self._mac(self._keys[0], purpose, payload)
+        return base64.b32encode(token).decode().rstrip("=").lower()
+
+    def read(self, purpose: str, token: str) -> tuple[int, ...] | None:
+        """The ids inside `token`, or None when it was not signed by one of our keys for this purpose."""
+        try:
+            raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
+        except ValueError:
+            return None
+        payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
+        if not payload:
+            return None
+        if any(hmac.compare_digest(mac, self._mac(key, purpose, payload)) for key in self._keys):
+            return _varints(payload)
+        return None
+
+    def digest(self, purpose: str, text: str) -> str:
+        """A keyed hash of `text` under the signing key: 40 hexadecimal digits."""
+        return self.digests(purpose, text)[0]
+
+    def digests(self, purpose: str, text: str) -> list[str]:
+        """The keyed hashes of `text` under every key, newest first: compare a stored hash with all of them."""
+        return [hmac.digest(key, purpose.encode() + b"\0" + text.encode(), "sha256").hex()[:40] for key in self._keys]
+
+    def fingerprints(self) -> list[str]:
+        """What may be stored about each key, newest first: it identifies the key and tells nothing of it."""
+        return self.digests("key-fingerprint", "publisher")
+
+
+def read_key_file(path: Path) -> list[str]:
+    """The keys of `path`, one a line, the newest first. An absent file has none."""
+    if not path.exists():
+        return []
+    return [line.strip() for line in path.read_text("ascii").splitlines() if line.strip() and not line.startswith("#")]
+
+
+def make_key_file(path: Path) -> list[str]:
+    """Write a new key to `path` (mode 0600) unless another process was faster; returns the keys that stand there then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(f"# Signing keys of this publisher, newest first. Keep old lines: they keep old links working.\n{secrets.token_urlsafe(48)}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        # A link fails where the name exists, so that a reader never sees a half-written file and two starts agree.
+        os.link(draft, path)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+    return read_key_file(path)

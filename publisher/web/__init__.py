@@ -1,0 +1,1 @@
+"""Pages for readers: what a link in a mail opens."""

@@ -1,0 +1,1 @@
+"""Readers in from a file and out to one."""
