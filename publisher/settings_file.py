@@ -105,8 +105,9 @@ def line_of(text: str, place: tuple[Any, ...]) -> int | None:
             seen += table == keys[0] if keys else 0
             if keys and table == keys[0] and max(seen, 0) == wanted:
                 heading = number
-        elif keys and heading and table == keys[0] and max(seen, 0) == wanted and len(keys) > 1 and re.match(rf"\s*\"?{re.escape(keys[1])}\"?\s*=", line):
-            return number
+        elif heading and table == keys[0] and max(seen, 0) == wanted and len(keys) > 1:
+            if re.match(rf"\s*\"?{re.escape(keys[1])}\"?\s*=", line):
+                return number
     return heading
 
 

@@ -13,6 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _MAC_BYTES = 15
+_DERIVED = "derived:"
+
+
+def _derive(key: str) -> bytes:
+    return hashlib.sha256(b"publisher:" + key.encode()).digest()
+
+
+def derived(key: str) -> str:
+    """What is kept of a key of the environment, so that its links work after it was rotated: it verifies, and is not the secret itself."""
+    return key if key.startswith(_DERIVED) else _DERIVED + _derive(key).hex()
 
 
 def _varint(number: int) -> bytes:
@@ -41,7 +51,7 @@ class Keys:
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("at least one key is needed")
-        self._keys = [hashlib.sha256(b"publisher:" + key.encode()).digest() for key in keys]
+        self._keys = [bytes.fromhex(key.removeprefix(_DERIVED)) if key.startswith(_DERIVED) else _derive(key) for key in keys]
 
     def _mac(self, key: bytes, purpose: str, payload: bytes) -> bytes:
         return hmac.digest(key, purpose.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]

@@ -1,0 +1,44 @@
+"""Reasons are stored as a code and values, and become a sentence in the language of whoever looks."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from publisher.i18n import N_, _
+
+_SENTENCES = {
+    "told": N_("told in issue %(number)s"),
+    "told_today": N_("told in today's issue (%(number)s)"),
+    "told_yesterday": N_("told in yesterday's issue (%(number)s)"),
+    "told_elsewhere": N_("the same story was told in issue %(number)s: %(headline)s"),
+    "duplicate": N_("the same story as “%(headline)s”, which is told instead"),
+    "waits_room": N_("no room in this issue (at most %(max)s); it waits until %(until)s"),
+    "waits_section": N_("the section “%(section)s” is full (at most %(max)s); it waits until %(until)s"),
+    "waited_too_long": N_("there was no room for it for %(days)s days"),
+    "outside_window": N_("older than the window of this newsletter (%(window)s)"),
+    "section_not_taken": N_("the section “%(section)s” is not part of this newsletter"),
+    "no_section": N_("it has no section, and this newsletter takes named sections only"),
+    "tags_missing": N_("it has none of the tags %(tags)s"),
+    "tag_excluded": N_("the tag “%(tag)s” is left out of this newsletter"),
+    "language": N_("its language (%(language)s) is not one of this newsletter"),
+    "too_few": N_("only %(found)s stories, and an issue needs %(min)s; it waits"),
+    "not_looked": N_("it waits for the next issue"),
+    "inbox": N_("it waits in the inbox for an editor"),
+    "rejected": N_("an editor said no"),
+    "archive": N_("it was old when its source was first read"),
+    "withdrawn": N_("its file no longer holds it"),
+    "slot_too_few": N_("skipped: only %(found)s stories, and an issue needs %(min)s"),
+    "slot_late": N_("held: missed by %(late)s, more than the grace of %(grace)s"),
+    "slot_superseded": N_("skipped: a later moment of the timetable had come as well"),
+    "slot_unfinished": N_("skipped: issue %(issue)s was not finished"),
+    "slot_paused": N_("skipped: the newsletter is paused"),
+}
+
+
+def sentence(reason: Mapping[str, Any], today: date) -> str:
+    """The reason as a sentence in the current language, seen from `today` in the newsletter's zone."""
+    code, values = reason["code"], {key: value for key, value in reason.items() if key != "code"}
+    if code == "told" and values.get("day"):
+        day = date.fromisoformat(values["day"])
+        code = {today: "told_today", today - timedelta(days=1): "told_yesterday"}.get(day, code)
+    return _(_SENTENCES[code], **values) if code in _SENTENCES else code
