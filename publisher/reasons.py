@@ -30,7 +30,7 @@ _SENTENCES = {
     "slot_too_few": N_("skipped: only %(found)s stories, and an issue needs %(min)s"),
     "slot_late": N_("held: missed by %(late)s, more than the grace of %(grace)s"),
     "slot_superseded": N_("skipped: a later moment of the timetable had come as well"),
-    "slot_unfinished": N_("skipped: issue %(issue)s was not finished"),
+    "slot_refused": N_("held: %(why)s"),
     "slot_paused": N_("skipped: the newsletter is paused"),
 }
 

@@ -84,12 +84,13 @@ class Passed:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The picks in their order and the rest with reasons. `enough` is false when too few were found: then nothing is picked."""
+    """The picks in their order and the rest with reasons. `enough` is false when too few were `found`: then nothing is picked."""
 
     picks: tuple[Picked, ...]
     passed: tuple[Passed, ...]
     enough: bool
     groups: Mapping[int, int]
+    found: int
 
 
 def choose(stories: Sequence[Candidate], rules: Rules, now: datetime) -> Choice:
@@ -110,9 +111,9 @@ def choose(stories: Sequence[Candidate], rules: Rules, now: datetime) -> Choice:
     if len(taken) < rules.min_stories:
         # Copies of a story that stays behind stay behind with it: they are judged again next time.
         passed += [Passed(story, {"code": "too_few", "found": len(taken), "min": rules.min_stories}, waits=True) for story in taken]
-        return Choice((), tuple(passed), enough=False, groups=groups)
+        return Choice((), tuple(passed), enough=False, groups=groups, found=len(taken))
     picks = [Picked(story, story.section, tuple(copies.get(story.id, ()))) for story in taken]
-    return Choice(tuple(_in_section_order(picks, rules)), tuple(passed), enough=True, groups=groups)
+    return Choice(tuple(_in_section_order(picks, rules)), tuple(passed), enough=True, groups=groups, found=len(taken))
 
 
 def _priority(story: Candidate) -> tuple[float, float, int]:

@@ -1,0 +1,78 @@
+"""The composition root: settings become an open publisher. Nothing below this file knows where its parts come from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from subscribers.registry.lists import sync_lists
+
+from publisher.channels.registry import channel_for
+from publisher.db import Database
+from publisher.jobs import Press
+from publisher.keyring import open_keys
+from publisher.models import AccountRow, Installation, NewsletterRow, SourceRow
+from publisher.settings import Settings
+from publisher.settings_secrets import relay_password
+from publisher.tokens import Keys
+
+T = TypeVar("T", SourceRow, NewsletterRow, AccountRow)
+
+
+@dataclass(frozen=True, slots=True)
+class Publisher:
+    """One open publisher: the database is up to date and knows the names of publisher.toml."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+
+    def press(self) -> Press:
+        """What sending needs: channels with their credentials, the relay's password. Raises PublisherError for a missing credential."""
+        settings = self.settings
+        channels = {account.name: channel_for(account, settings, self.database) for account in settings.accounts}
+        return Press(settings, self.database, self.keys, channels, relay_password())
+
+    def close(self) -> None:
+        """Give the database connections back."""
+        self.database.close()
+
+
+def open_publisher(settings: Settings, now: datetime) -> Publisher:
+    """Bring the database up to date, under a lock, and write the names of the file into it. Raises PublisherError."""
+    database = Database(settings.database_url)
+    database.migrate()
+    keys = open_keys(settings, database, now)
+    _sync(database, settings, now)
+    return Publisher(settings, database, keys)
+
+
+def _sync(database: Database, settings: Settings, now: datetime) -> None:
+    """The file is the truth about names; rows are added and marked, never deleted, because history hangs on them."""
+    with database.reading() as session:
+        stored = session.get(Installation, "configuration")
+        if stored and stored.value == settings.fingerprint:
+            return
+    with database.writing() as session:
+        for source in settings.sources:
+            _row(session, SourceRow, source.name).kind = source.kind
+        for newsletter in settings.newsletters:
+            row = _row(session, NewsletterRow, newsletter.name)
+            row.first_seen_at = row.first_seen_at or now
+        for account in settings.accounts:
+            _row(session, AccountRow, account.name).kind = account.kind
+        for model, entries in ((SourceRow, settings.sources), (NewsletterRow, settings.newsletters), (AccountRow, settings.accounts)):
+            names = {entry.name for entry in entries}
+            for row in session.scalars(select(model)):
+                row.present = row.name in names
+        sync_lists(session, settings.lists)
+        session.merge(Installation(key="configuration", value=settings.fingerprint, noted_at=now))
+
+
+def _row(session: Session, model: type[T], name: str) -> T:
+    found = session.scalar(select(model).where(model.name == name))
+    if found is None:
+        found = model(name=name, present=True)
+        session.add(found)
+    return found

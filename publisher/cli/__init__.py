@@ -1,0 +1,17 @@
+"""The command line, one file a noun. The language is chosen before any help text is built."""
+
+import sys
+from collections.abc import Sequence
+
+from publisher.i18n import use_language
+from publisher.settings_environment import interface_language
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    use_language(interface_language(given))
+    # Help texts are made when the commands are imported: the language must stand first.
+    from publisher.cli.commands import publisher
+
+    publisher.main(given, prog_name="publisher")

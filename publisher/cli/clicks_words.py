@@ -1,0 +1,31 @@
+"""Click has no Japanese catalogue: its own sentences go through ours."""
+
+import click
+from click import core, decorators, exceptions, formatting, parser, termui, types
+
+from publisher.i18n import N_, catalogue, current_language
+
+# The sentences of click that people meet; listed so that the catalogue holds them.
+CLICK = (
+    N_("Usage: "), N_("Usage"), N_("Options"), N_("Commands"), N_("Error"), N_("Error: {message}"), N_("Show this message and exit."), N_("[OPTIONS]"),
+    N_("COMMAND [ARGS]..."), N_("Try '{command} {option}' for help."), N_("No such command {name!r}."), N_("Missing command."),
+    N_("No such option: {name}"), N_("Did you mean {possibility}?"), N_("Missing argument"), N_("Missing option"), N_("Missing parameter"),
+    N_("Invalid value: {message}"), N_("Invalid value for {param_hint}: {message}"), N_("required"), N_("default: {default}"), N_("(Deprecated)"),
+    N_("{value!r} is not a valid {number_type}."), N_("Option {name!r} requires an argument."), N_("Got unexpected extra argument ({args})"),
+    N_("Aborted!"), N_("{name} {filename!r} does not exist."), N_("File"), N_("Directory"), N_("Path"), N_("Error: invalid input"),
+)
+
+
+def translate_click() -> None:
+    """Point click's own gettext at our catalogue. Its modules bind the function by name when they are imported."""
+
+    def gettext(message: str) -> str:
+        return catalogue(current_language()).gettext(message)
+
+    def ngettext(one: str, many: str, number: int) -> str:
+        return catalogue(current_language()).ngettext(one, many, number)
+
+    for module in (click, core, decorators, exceptions, formatting, parser, termui, types):
+        for name, ours in (("_", gettext), ("gettext", gettext), ("ngettext", ngettext)):
+            if hasattr(module, name):
+                setattr(module, name, ours)

@@ -1,0 +1,115 @@
+"""What the commands that send have in common: show what goes out, ask, send with a bar, say what is known."""
+
+from typing import Any
+
+import click
+from sqlalchemy import func, select
+
+from publisher.cli.frame import LEFT_OVER, OK, Desk
+from publisher.curate.choose import Choice
+from publisher.curate.desk import approve_issue
+from publisher.deliver.control import resume
+from publisher.errors import PublisherError
+from publisher.i18n import N_, _
+from publisher.jobs import Sent, check_sending, finish_draft, send
+from publisher.models import Issue, NewsletterRow, Pick, Post
+from publisher.reasons import sentence
+from publisher.clock import local_date
+from subscribers.models import ReaderListRow, Subscription
+
+# States as people read them.
+STATES = (N_("draft"), N_("approved"), N_("sending"), N_("paused"), N_("sent"), N_("cancelled"), N_("queued"), N_("accepted"), N_("refused"),
+          N_("deferred"), N_("unknown"), N_("skipped"), N_("unconfirmed"), N_("subscribed"), N_("left"))
+
+
+def issue_or_error(desk: Desk, issue_id: int) -> tuple[Issue, str]:
+    """The issue and its newsletter's name. Raises PublisherError when there is none."""
+    with desk.database.reading() as session:
+        issue = session.get(Issue, issue_id)
+        if issue is None:
+            raise PublisherError(_("there is no issue %(id)s", id=issue_id), remedy=_("look with: publisher issues list"))
+        return issue, session.get_one(NewsletterRow, issue.newsletter_id).name
+
+
+def show_choice(desk: Desk, choice: Choice) -> None:
+    """The picks in their order, and each story passed over with its reason."""
+    desk.table((_("section"), _("headline"), _("source")), [(pick.section, pick.story.headline, pick.story.source) for pick in choice.picks],
+               _("Nothing was picked."))
+    show_passed(desk, choice)
+
+
+def show_passed(desk: Desk, choice: Choice) -> None:
+    """Each story passed over, with its reason; what was told long ago is counted only."""
+    today = local_date(desk.now(), desk.settings.site.timezone)
+    told = [passed for passed in choice.passed if passed.reason["code"] == "told"]
+    for passed in choice.passed:
+        if passed.reason["code"] != "told":
+            desk.say(("… " if passed.waits else "– ") + f"{passed.story.headline} — {sentence(passed.reason, today)}")
+    if told:
+        desk.say("– " + _("%(n)s stories were told before", n=len(told)))
+
+
+def show_issue(desk: Desk, issue_id: int) -> None:
+    """Subject, stories, readers and posts of a composed issue."""
+    issue, name = issue_or_error(desk, issue_id)
+    newsletter = desk.settings.newsletter(name)
+    with desk.database.reading() as session:
+        picks = [(pick.position, pick.section, pick.snapshot["headline"], pick.snapshot["source_name"])
+                 for pick in session.scalars(select(Pick).where(Pick.issue_id == issue_id).order_by(Pick.position))]
+        posts = session.scalar(select(func.count()).select_from(Post).where(Post.issue_id == issue_id)) or 0
+        readers = session.scalar(
+            select(func.count()).select_from(Subscription).join(ReaderListRow, ReaderListRow.id == Subscription.list_id)
+            .where(ReaderListRow.name == (newsletter.list if newsletter else ""), Subscription.state == "subscribed")) or 0
+    desk.say(_("Issue %(id)s — %(name)s no. %(number)s (%(state)s)", id=issue.id, name=name, number=issue.number, state=_(issue.state)))
+    desk.say(_("Subject: %(subject)s", subject=issue.subject))
+    desk.table(("#", _("section"), _("headline"), _("source")), picks, _("No stories."))
+    desk.say(_("Readers: %(readers)s · posts: %(posts)s", readers=readers, posts=posts))
+
+
+def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> Sent:
+    """Bring an unfinished issue to its end: compose, show, ask, approve where the newsletter lets it, take up, send."""
+    press = desk.publisher.press()
+    issue, name = issue_or_error(desk, issue_id)
+    if issue.state in ("sent", "cancelled"):
+        raise PublisherError(_("issue %(id)s is %(state)s: nothing is left to send", id=issue_id, state=_(issue.state)))
+    check_sending(desk.settings)
+    if issue.state == "draft":
+        finish_draft(press, issue_id, desk.now())
+        issue, name = issue_or_error(desk, issue_id)
+    newsletter = desk.settings.newsletter(name)
+    if issue.state == "draft" and newsletter and newsletter.approval == "required":
+        raise PublisherError(_("issue %(id)s waits for approval", id=issue_id), remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
+    if not as_json:
+        show_issue(desk, issue_id)
+    desk.confirm(_("Send it now?"), yes=yes)
+    if issue.state == "draft":
+        approve_issue(desk.database, issue_id, "cli", desk.now())
+    if issue.state == "paused":
+        resume(desk.database, issue_id, desk.now())
+    with desk.progress(_("Sending")) as update:
+        return send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total))
+
+
+def sent_json(desk: Desk, issue_id: int, sent: Sent) -> dict[str, Any]:
+    """What is known after sending, for machines."""
+    issue, name = issue_or_error(desk, issue_id)
+    return {"issue": issue_id, "newsletter": name, "number": issue.number, "state": issue.state,
+            "mails": {key: getattr(sent.mails, key) for key in ("total", "accepted", "refused", "deferred", "unknown", "skipped", "queued")},
+            "posts": {key: getattr(sent.posts, key) for key in ("accepted", "refused", "deferred", "unknown", "skipped")}}
+
+
+def report_sent(desk: Desk, issue_id: int, sent: Sent, *, as_json: bool) -> None:
+    """Say what is known and leave with 0, or with 4 when something waits for another try."""
+    if as_json:
+        desk.print_json(sent_json(desk, issue_id, sent))
+    else:
+        mails, made = sent.mails, sent.posts
+        desk.say("✓ " + _("Mails: %(accepted)s accepted, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting of %(total)s",
+                          accepted=mails.accepted, refused=mails.refused, skipped=mails.skipped, waiting=mails.unfinished, total=mails.total))
+        if made.accepted or made.refused or made.deferred or made.unknown or made.skipped:
+            desk.say("✓ " + _("Posts: %(accepted)s made, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting",
+                              accepted=made.accepted, refused=made.refused, skipped=made.skipped, waiting=made.deferred + made.unknown))
+        if mails.unfinished:
+            desk.warn("… " + _("%(n)s mails wait for another try: publisher issues resume %(id)s, or leave it to publisher run",
+                               n=mails.unfinished, id=issue_id))
+    raise click.exceptions.Exit(LEFT_OVER if sent.mails.unfinished else OK)

@@ -1,0 +1,109 @@
+"""`publisher run`: the background service, timetable and pages in one process."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import click
+import structlog
+import uvicorn
+
+from publisher.cli.frame import Desk, examples, pass_desk
+from publisher.clock import utc_now
+from publisher.errors import PublisherError, SettingsError
+from publisher.i18n import _
+from publisher.schedule import Service
+from publisher.settings_file import load_settings
+from publisher.web.app import create_web
+
+# Ten seconds is what is promised after SIGTERM; what is left is for the database.
+STOP_WITHIN = 8.0
+
+
+@click.command(help=_("Keep the timetable, poll the sources, send what is due, serve the pages that mails link to.") + "\n\n" + examples(
+    "publisher run", "publisher --config /etc/publisher.toml run"))
+@pass_desk
+def run(desk: Desk) -> None:
+    """Run until SIGTERM or SIGINT; a changed publisher.toml is taken up by itself."""
+    configure_logs()
+    log = structlog.get_logger("publisher")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_args: stop.set())
+    while not stop.is_set():
+        _round(desk, stop, log)
+
+
+def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
+    """Serve with one configuration until it changes or the service is to stop."""
+    opened, settings = desk.publisher, desk.settings
+    service = Service(opened.press(), utc_now)
+    server = _web(desk, service)
+    service.start()
+    log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server), pid=os.getpid())
+    while not stop.wait(1.0):
+        fresh = _changed(desk, log)
+        if fresh is not None:
+            desk.__dict__["settings"] = fresh
+            break
+    log.info("stopping" if stop.is_set() else "configuration_changed")
+    if server is not None:
+        server.should_exit = True
+    waiter = threading.Thread(target=service.stop, daemon=True)
+    waiter.start()
+    waiter.join(STOP_WITHIN if stop.is_set() else None)
+    if stop.is_set():
+        log.info("stopped", clean=not waiter.is_alive())
+        # Whatever still waits for a network is cut; what it had begun is in the journal and settled at the next start.
+        os._exit(0)
+    opened.close()
+    desk.__dict__.pop("publisher", None)
+
+
+def _changed(desk: Desk, log: Any) -> Any:
+    """The new settings when the file changed and is right; a wrong one is reported once and the old one stays."""
+    try:
+        fresh = load_settings(desk.config)
+    except SettingsError as error:
+        if str(error) != desk.__dict__.get("last_fault"):
+            desk.__dict__["last_fault"] = str(error)
+            log.error("configuration_refused", reason=str(error))
+        return None
+    return fresh if fresh.fingerprint != desk.settings.fingerprint else None
+
+
+def _address(server: uvicorn.Server | None) -> str | None:
+    return f"http://{server.config.host}:{server.config.port}" if server else None
+
+
+def _web(desk: Desk, service: Service) -> uvicorn.Server | None:
+    """The pages in a thread of their own. Raises PublisherError when the port is taken."""
+    listen = desk.settings.listen()
+    if listen is None:
+        return None
+    app = create_web(desk.database, desk.settings, desk.keys, health=service.health)
+    server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="warning", access_log=False, server_header=False,
+                                           timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768))
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.run, name="web", daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise PublisherError(_("the pages cannot be served at %(host)s:%(port)s", host=listen[0], port=listen[1]),
+                                 remedy=_("another program may be using the port: change web.listen"))
+        time.sleep(0.05)
+    return server
+
+
+def configure_logs() -> None:
+    """Structured lines on standard error, one JSON object each, without addresses or secrets."""
+    logging.basicConfig(level=logging.WARNING)
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    structlog.configure(
+        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
+                    structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)],
+        logger_factory=structlog.WriteLoggerFactory(file=click.get_text_stream("stderr")))

@@ -1,0 +1,125 @@
+"""One run of a newsletter, from stories to outcomes: every step can be repeated after a crash and goes on where it stopped."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from publisher.channels.base import Channel
+from publisher.compose.drafting import compose_draft
+from publisher.compose.footer import missing_fields
+from publisher.curate.choose import Choice
+from publisher.curate.desk import approve_issue
+from publisher.curate.picking import pick
+from publisher.db import Database
+from publisher.deliver.control import counts
+from publisher.deliver.posting import PostCounts, post_due
+from publisher.deliver.start import start_issue
+from publisher.deliver.verdict import Counts
+from publisher.deliver.worker import check_relay, send_issue
+from publisher.errors import Busy, PublisherError
+from publisher.i18n import _
+from publisher.models import Issue, NewsletterRow
+from publisher.settings import Newsletter, Settings
+from publisher.tokens import Keys
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Press:
+    """What sending needs. `password` is the relay's."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    channels: Mapping[str, Channel]
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of making an issue: its id, or None with the reasons in `choice`."""
+
+    issue_id: int | None
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What is known after sending for now; `mails.unfinished` says whether something is left."""
+
+    mails: Counts
+    posts: PostCounts
+
+
+def check_sending(settings: Settings) -> None:
+    """Refuse before anything leaves: a footer field is missing, or the relay would carry links that lead nowhere. Raises PublisherError."""
+    missing = missing_fields(settings)
+    if missing:
+        raise PublisherError(_("an issue cannot be sent without %(fields)s", fields=", ".join(missing)),
+                             remedy=_("the law wants them under every mail: add them to publisher.toml"))
+    check_relay(settings)
+
+
+def make_issue(press: Press, newsletter: Newsletter, now: datetime, *, slot_id: int | None = None) -> Made:
+    """Pick and compose the next issue; approve it where the newsletter says so. Raises PublisherError."""
+    picking = pick(press.database, press.settings, newsletter, now, slot_id=slot_id)
+    if picking.issue_id is None:
+        return Made(None, picking.choice)
+    finish_draft(press, picking.issue_id, now)
+    return Made(picking.issue_id, picking.choice)
+
+
+def finish_draft(press: Press, issue_id: int, now: datetime) -> None:
+    """Compose a draft that has no texts yet; on a slot, approve it where approval is automatic."""
+    with press.database.reading() as session:
+        issue = session.get_one(Issue, issue_id)
+        name = session.scalar(select(NewsletterRow.name).where(NewsletterRow.id == issue.newsletter_id))
+    if issue.state == "draft" and not issue.content_hash:
+        compose_draft(press.database, press.settings, issue_id, now)
+    newsletter = press.settings.newsletter(name or "")
+    if issue.state == "draft" and issue.slot_id is not None and newsletter and newsletter.approval == "auto":
+        approve_issue(press.database, issue_id, "timetable", now)
+
+
+def send(press: Press, issue_id: int, clock: Clock, *, progress: Callable[[Counts], None] | None = None,
+         stop: threading.Event | None = None) -> Sent:
+    """Send an approved issue, or go on with one that was begun, then make its posts. Raises PublisherError, Busy when another process is at it."""
+    check_sending(press.settings)
+    with press.database.reading() as session:
+        state = session.get_one(Issue, issue_id).state
+    if state == "approved":
+        start_issue(press.database, issue_id, clock())
+        state = "sending"
+    mails = counts(press.database, issue_id)
+    if state == "sending":
+        mails = send_issue(press.database, press.settings, press.keys, issue_id, password=press.password, clock=clock, progress=progress, stop=stop)
+    posts = post_due(press.database, press.settings, press.channels, clock, issue_id=issue_id, stop=stop)
+    return Sent(mails, posts)
+
+
+def go_on(press: Press, clock: Clock, stop: threading.Event, report: Callable[[int, PublisherError], None]) -> None:
+    """One round of the service: finish drafts of the timetable, send what is due, make the posts. One issue's trouble never stops another."""
+    with press.database.reading() as session:
+        work = session.execute(select(Issue.id, Issue.state, Issue.slot_id).where(Issue.state.in_(("draft", "approved", "sending"))).order_by(Issue.id)).all()
+    for issue_id, state, slot_id in work:
+        if stop.is_set():
+            return
+        # A draft or an approval by hand waits for the hand that sends it.
+        if slot_id is None and state != "sending":
+            continue
+        try:
+            if state == "draft":
+                finish_draft(press, issue_id, clock())
+            with press.database.reading() as session:
+                ready = session.get_one(Issue, issue_id).state in ("approved", "sending")
+            if ready:
+                send(press, issue_id, clock, stop=stop)
+        except Busy:
+            continue
+        except PublisherError as error:
+            report(issue_id, error)
+    post_due(press.database, press.settings, press.channels, clock, stop=stop)
