@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).parent
 
 
 def shipped(name: str) -> Path:
-    """The path of `templates`, `alembic`, `samples` or `publisher.example.toml`. Raises FileNotFoundError when neither place has it."""
+    """The path of `templates`, `alembic`, `samples` or an example of publisher.toml. Raises FileNotFoundError when neither place has it."""
     for place in (_PACKAGE / "_shipped" / name, _PACKAGE.parent / name):
         if place.exists():
             return place

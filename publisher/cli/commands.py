@@ -9,10 +9,12 @@ from sqlalchemy.exc import DBAPIError
 
 from publisher import __version__
 from publisher.cli.clicks_words import translate_click
+from publisher.cli.demo import demo
 from publisher.cli.frame import FAILED, Desk, examples
 from publisher.cli.issues import issues
 from publisher.cli.ledger import ledger
 from publisher.cli.posts import posts
+from publisher.cli.relay import relay
 from publisher.cli.send import send
 from publisher.cli.serve import run
 from publisher.cli.setup import check, init
@@ -54,6 +56,6 @@ def publisher(ctx: click.Context, config: Path | None, lang: str | None) -> None
     ctx.obj = Desk(config)
 
 
-for command in (init, check, stories, subscribers, send, issues, posts, ledger, run):
+for command in (demo, init, check, stories, subscribers, send, issues, posts, ledger, run, relay):
     publisher.add_command(command)
 translate_click()

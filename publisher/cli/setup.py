@@ -8,7 +8,7 @@ from publisher.cli.frame import FAILED, OK, USAGE, Desk, examples, json_option, 
 from publisher.compose.footer import missing_fields
 from publisher.compose.issue import accent_problems
 from publisher.errors import Problem, PublisherError, SettingsError
-from publisher.i18n import _
+from publisher.i18n import _, current_language
 from publisher.jobs import check_sending
 from publisher.settings import Settings
 from publisher.settings_file import line_of, load_settings, settings_path
@@ -25,7 +25,8 @@ def init(desk: Desk, force: bool) -> None:
     if path.exists() and not force:
         raise PublisherError(_("%(path)s is there already", path=path), remedy=_("edit it, or replace it with --force"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(shipped("publisher.example.toml").read_text("utf-8"), "utf-8")
+    example = "publisher.example.ja.toml" if current_language() == "ja" else "publisher.example.toml"
+    path.write_text(shipped(example).read_text("utf-8"), "utf-8")
     desk.say("✓ " + _("Wrote %(path)s. Fill it in, then run: publisher check", path=path))
 
 
