@@ -2,7 +2,6 @@
 
 from alembic import context
 
-import publisher.models
 import subscribers.models  # noqa: F401  (fills the MetaData)
 from publisher.db import Base, Database
 from publisher.settings_file import load_settings

@@ -14,8 +14,8 @@ def content_hash(session: Session, issue_id: int) -> str:
     picks = session.execute(select(Pick.position, Pick.story_id, Pick.section, Pick.snapshot, Pick.also)
                             .where(Pick.issue_id == issue_id).order_by(Pick.position)).all()
     editions = session.execute(select(Edition.audience, Edition.language, Edition.subject, Edition.preheader, Edition.html, Edition.text,
-                                      Edition.headers).where(Edition.issue_id == issue_id).order_by(Edition.audience)).all()
-    posts = session.execute(select(Post.account_id, Post.about, Post.about_id, Post.repeat, Post.text)
+                                      Edition.page, Edition.headers).where(Edition.issue_id == issue_id).order_by(Edition.audience)).all()
+    posts = session.execute(select(Post.account_id, Post.about, Post.about_id, Post.repeat, Post.text, Post.link)
                             .where(Post.issue_id == issue_id).order_by(Post.account_id, Post.about, Post.about_id, Post.repeat)).all()
     content = [[list(row) for row in rows] for rows in (picks, editions, posts)]
     return hashlib.sha256(json.dumps(content, ensure_ascii=False, sort_keys=True).encode()).hexdigest()

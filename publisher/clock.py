@@ -4,8 +4,10 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-_SPAN = re.compile(r"^\s*(\d+)\s*(s|m|h|d|w)\s*$")
-_UNIT = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_SPAN = re.compile(r"\s*([0-9]{1,8})\s*([smhdw])\s*")
+_UNIT = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+# A century: longer than anything a newsroom waits for, and short enough to be taken from any date.
+_LONGEST = timedelta(days=36525)
 
 
 def utc_now() -> datetime:
@@ -14,11 +16,14 @@ def utc_now() -> datetime:
 
 
 def parse_span(text: str) -> timedelta:
-    """A span such as `90s`, `30m`, `24h`, `3d` or `2w`. Raises ValueError for anything else."""
-    found = _SPAN.match(text)
+    """A span such as `90s`, `30m`, `24h`, `3d` or `2w`. Raises ValueError for anything else, and beyond a century."""
+    found = _SPAN.fullmatch(text)
     if not found:
         raise ValueError(text)
-    return timedelta(**{_UNIT[found[2]]: int(found[1])})
+    span = int(found[1]) * _UNIT[found[2]]
+    if span > _LONGEST:
+        raise ValueError(text)
+    return span
 
 
 def local_date(moment: datetime, zone: str) -> date:

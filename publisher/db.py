@@ -1,5 +1,7 @@
 """The database: one MetaData, short transactions, the same promises on SQLite and PostgreSQL."""
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -10,15 +12,17 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+from sqlalchemy import URL, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.locks import hold
+from publisher.locks import KEEP_ALIVE, hold
 from publisher.shipped import shipped
+
+BUSY_SECONDS = 30
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -51,12 +55,28 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime}
 
 
+def _use_wal(connection: Any) -> None:
+    # The very first switch needs the file alone and does not wait for it as everything else does (sqlite3_busy_handler: a lock that could
+    # end in a deadlock is refused at once), so that two first commands at the same moment would meet here.
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.02)
+
+
 def _tune_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # The driver's own BEGIN is switched off so that ours decides when a write lock is taken.
         connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
+        _use_wal(connection)
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
@@ -66,21 +86,37 @@ def _tune_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        # A database in memory would be gone with the command that filled it.
+        if not url.database or url.database == ":memory:":
+            raise ArgumentError(str(url))
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        _tune_sqlite(engine)
+        return engine
+    if url.get_backend_name() != "postgresql":
+        raise ArgumentError(str(url))
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=KEEP_ALIVE)
+
+
+def _cannot_be_opened(reason: str) -> PublisherError:
+    return PublisherError(_("the database cannot be opened: %(reason)s", reason=reason.partition("\n")[0]),
+                          remedy=_("check database.url, and that the folder or server is there and may be written to"))
+
+
 class Database:
     """An open database. `writing` and `reading` are the only ways in; neither is held over the network."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            if url.startswith("sqlite:///"):
-                Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-                self.engine = create_engine(url, connect_args={"timeout": 30})
-                _tune_sqlite(self.engine)
-            else:
-                self.engine = create_engine(url, pool_pre_ping=True)
+            self.engine = _engine(make_url(url))
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise PublisherError(_("database.url is not an address this program can use"),
                                  remedy=_("write sqlite:///publisher.db or postgresql+psycopg://user@host/name")) from error
+        except OSError as error:
+            raise _cannot_be_opened(error.strerror or str(error)) from error
 
     @property
     def is_sqlite(self) -> bool:
@@ -97,8 +133,8 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A transaction that only looks; it never waits for a writer on SQLite."""
         with Session(self.engine.execution_options(reading=True), expire_on_commit=False) as session:
+            # Closing ends the transaction; an explicit rollback would expire every row that was read and is used afterwards.
             yield session
-            session.rollback()
 
     def migrate(self) -> None:
         """Bring the tables up to date, under a lock; does nothing quickly when they are. Raises PublisherError when it cannot."""
@@ -114,12 +150,24 @@ class Database:
                 known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
                 if revision is not None and revision not in known:
                     raise PublisherError(_("the database was made by a newer version of this program"), remedy=_("install that version or newer"))
-                with self.engine.begin() as connection:
+                self._upgrade(config)
+        except DatabaseError as error:
+            raise _cannot_be_opened(str(error.orig)) from error
+
+    def _upgrade(self, config: Config) -> None:
+        with self.engine.connect() as connection:
+            driver: Any = connection.connection.dbapi_connection
+            # SQLite changes a table by copying it, which foreign keys would take for a deletion; inside a transaction the switch is ignored
+            # (https://sqlite.org/lang_altertable.html section 7).
+            if self.is_sqlite:
+                driver.execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
                     config.attributes["connection"] = connection
                     command.upgrade(config, "head")
-        except OperationalError as error:
-            raise PublisherError(_("the database cannot be opened: %(reason)s", reason=str(error.orig).splitlines()[0]),
-                                 remedy=_("check database.url, and that the folder or server is there and may be written to")) from error
+            finally:
+                if self.is_sqlite:
+                    driver.execute("PRAGMA foreign_keys=ON")
 
     def _revision(self) -> str | None:
         with self.engine.execution_options(reading=True).connect() as connection:

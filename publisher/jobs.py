@@ -19,7 +19,7 @@ from publisher.deliver.posting import PostCounts, post_due
 from publisher.deliver.start import start_issue
 from publisher.deliver.verdict import Counts
 from publisher.deliver.worker import check_relay, send_issue
-from publisher.errors import Busy, PublisherError
+from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.models import Issue, NewsletterRow
 from publisher.settings import Newsletter, Settings
@@ -88,38 +88,31 @@ def finish_draft(press: Press, issue_id: int, now: datetime) -> None:
 def send(press: Press, issue_id: int, clock: Clock, *, progress: Callable[[Counts], None] | None = None,
          stop: threading.Event | None = None) -> Sent:
     """Send an approved issue, or go on with one that was begun, then make its posts. Raises PublisherError, Busy when another process is at it."""
+    mails = _send_mails(press, issue_id, clock, progress=progress, stop=stop)
+    posts = post_due(press.database, press.settings, press.channels, clock, issue_id=issue_id, stop=stop)
+    return Sent(mails, posts)
+
+
+def _send_mails(press: Press, issue_id: int, clock: Clock, *, progress: Callable[[Counts], None] | None = None,
+                stop: threading.Event | None = None) -> Counts:
     check_sending(press.settings)
     with press.database.reading() as session:
         state = session.get_one(Issue, issue_id).state
     if state == "approved":
         start_issue(press.database, issue_id, clock())
         state = "sending"
-    mails = counts(press.database, issue_id)
-    if state == "sending":
-        mails = send_issue(press.database, press.settings, press.keys, issue_id, password=press.password, clock=clock, progress=progress, stop=stop)
-    posts = post_due(press.database, press.settings, press.channels, clock, issue_id=issue_id, stop=stop)
-    return Sent(mails, posts)
+    if state != "sending":
+        return counts(press.database, issue_id)
+    return send_issue(press.database, press.settings, press.keys, issue_id, password=press.password, clock=clock, progress=progress, stop=stop)
 
 
-def go_on(press: Press, clock: Clock, stop: threading.Event, report: Callable[[int, PublisherError], None]) -> None:
-    """One round of the service: finish drafts of the timetable, send what is due, make the posts. One issue's trouble never stops another."""
+def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event) -> None:
+    """The next steps of one issue that need no person: compose, approve where that is automatic, send the mails that are due.
+
+    Raises PublisherError, and Busy while another process is at this issue.
+    """
+    finish_draft(press, issue_id, clock())
     with press.database.reading() as session:
-        work = session.execute(select(Issue.id, Issue.state, Issue.slot_id).where(Issue.state.in_(("draft", "approved", "sending"))).order_by(Issue.id)).all()
-    for issue_id, state, slot_id in work:
-        if stop.is_set():
-            return
-        # A draft or an approval by hand waits for the hand that sends it.
-        if slot_id is None and state != "sending":
-            continue
-        try:
-            if state == "draft":
-                finish_draft(press, issue_id, clock())
-            with press.database.reading() as session:
-                ready = session.get_one(Issue, issue_id).state in ("approved", "sending")
-            if ready:
-                send(press, issue_id, clock, stop=stop)
-        except Busy:
-            continue
-        except PublisherError as error:
-            report(issue_id, error)
-    post_due(press.database, press.settings, press.channels, clock, stop=stop)
+        ready = session.get_one(Issue, issue_id).state in ("approved", "sending")
+    if ready:
+        _send_mails(press, issue_id, clock, stop=stop)

@@ -114,10 +114,14 @@ class StoryChange(Base):
 
 
 class NewsletterRow(Configured, Base):
-    """A newsletter by name; its rules stand in publisher.toml. `paused_at` is a person's word."""
+    """A newsletter by name; its rules stand in publisher.toml. `paused_at` is a person's word.
+
+    `first_seen_at` is when its present timetable was first seen: what lies before it was never missed.
+    """
 
     __tablename__ = "newsletters"
     paused_at: Mapped[datetime | None]
+    timetable: Mapped[str | None] = mapped_column(Text)
     first_seen_at: Mapped[datetime | None]
 
 

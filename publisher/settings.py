@@ -4,95 +4,31 @@ Unknown keys are errors with a suggestion, because a misspelt `max_stories` must
 """
 
 import ipaddress
-import re
 from datetime import timedelta
-from email.utils import parseaddr
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from publisher.clock import parse_span
-from publisher.cron import parse_cron
-from publisher.i18n import LANGUAGES, N_
-
-
-class Fault(ValueError):
-    """A wrong value; the text is a catalogue message, so that the person reads it in their language."""
-
-
-def _span(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return parse_span(value)
-        except ValueError:
-            raise Fault(N_("is not a span of time such as \"30m\", \"24h\" or \"3d\"")) from None
-    return value
-
-
-def _zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise Fault(N_("is not a time zone such as \"Asia/Tokyo\"")) from None
-    return value
-
-
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", value):
-        raise Fault(N_("is not a name: use letters, digits, - and _, at most 63"))
-    return value
-
-
-def _colour(value: str) -> str:
-    if not re.fullmatch(r"#[0-9A-Fa-f]{6}", value):
-        raise Fault(N_("is not a colour such as \"#B5341A\""))
-    return value
-
-
-def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Fault(N_("is not a web address that begins with https:// or http://"))
-    return value.rstrip("/")
-
-
-def _cron(value: str) -> str:
-    try:
-        parse_cron(value)
-    except ValueError:
-        raise Fault(N_("is not a timetable of five cron fields such as \"0 7 * * mon-fri\"")) from None
-    return value
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise Fault(N_("is not a network such as \"10.0.0.0/8\"")) from None
-    return value
-
-
-def _one_line(value: str) -> str:
-    if re.search(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", value):
-        raise Fault(N_("holds a line break or a control character"))
-    return value
-
-
-def _mailbox(value: str) -> str:
-    name, address = parseaddr(_one_line(value))
-    if not re.fullmatch(r"[^@\s<>]+@[^@\s<>]+", address):
-        raise Fault(N_("is not a mail address such as \"Name <news@example.jp>\""))
-    return value
-
-
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Name = Annotated[str, AfterValidator(_name)]
-Line = Annotated[str, AfterValidator(_one_line)]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-Colour = Annotated[str, AfterValidator(_colour)]
+from publisher.i18n import N_
+from publisher.settings_values import (
+    BaseAddress,
+    Colour,
+    Domain,
+    Fault,
+    Line,
+    Listen,
+    LongSpan,
+    Mailbox,
+    Name,
+    Network,
+    Span,
+    Timetable,
+    WebAddress,
+    Window,
+    Zone,
+)
 
 
 class Section(BaseModel):
@@ -105,9 +41,9 @@ class Site(Section):
     """Who speaks: the newsroom and what the law wants under every mail."""
 
     name: Line = ""
-    url: WebAddress
+    url: BaseAddress
     language: Literal["ja", "en"] = "ja"
-    timezone: Annotated[str, AfterValidator(_zone)] = "Asia/Tokyo"
+    timezone: Zone = "Asia/Tokyo"
     postal_address: Line = ""
     contact: Line = ""
     logo: WebAddress | None = None
@@ -125,25 +61,25 @@ class DatabaseSettings(Section):
 class Web(Section):
     """Where the service listens; by default at the host and port of `site.url` when that is loopback."""
 
-    listen: str | None = None
+    listen: Listen | None = None
+
+
+def _relay(value: str) -> str:
+    Relay.parse(value)
+    return value
 
 
 class Mail(Section):
     """The relay and the sender."""
 
-    relay: str = "smtp://127.0.0.1:25"
-    sender: Annotated[str, AfterValidator(_mailbox)]
+    relay: Annotated[str, AfterValidator(_relay)] = "smtp://127.0.0.1:25"
+    sender: Mailbox
     connections: int = Field(4, ge=1, le=64)
-    reply_to: Annotated[str, AfterValidator(_mailbox)] | None = None
-    bounce_domain: Line | None = None
+    reply_to: Mailbox | None = None
+    bounce_domain: Domain | None = None
     sender_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{5,15}$")] | None = None
-    timeout: Span = timedelta(seconds=60)
-    retry_for: Span = timedelta(hours=24)
-
-    @model_validator(mode="after")
-    def _relay_is_usable(self) -> Self:
-        Relay.parse(self.relay)
-        return self
+    timeout: LongSpan = timedelta(seconds=60)
+    retry_for: LongSpan = timedelta(hours=24)
 
 
 class Relay(Section):
@@ -164,7 +100,7 @@ class Relay(Section):
             port = parts.port
         except ValueError:
             raise Fault(N_("is not a relay such as \"smtp+starttls://user@host:587\"")) from None
-        if parts.scheme not in schemes or not parts.hostname:
+        if parts.scheme not in schemes or not parts.hostname or parts.path.strip("/") or parts.query:
             raise Fault(N_("is not a relay such as \"smtp+starttls://user@host:587\""))
         if parts.password:
             raise Fault(N_("holds a password: put it into PUBLISHER_RELAY_PASSWORD instead"))
@@ -180,8 +116,8 @@ class Relay(Section):
 class Fetch(Section):
     """What may be fetched. Private networks are closed unless they are listed."""
 
-    allow: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
-    timeout: Span = timedelta(seconds=20)
+    allow: tuple[Network, ...] = ()
+    timeout: LongSpan = timedelta(seconds=20)
     user_agent: Line | None = None
 
 
@@ -205,14 +141,14 @@ class Source(Section):
     section: Line | None = None
     language: Line | None = None
     weight: float = 0.0
-    poll: Span = timedelta(minutes=10)
+    poll: LongSpan = timedelta(minutes=10)
 
     @model_validator(mode="after")
     def _has_its_place(self) -> Self:
         if self.kind == "folder" and not self.path:
-            raise Fault(N_("a folder source needs path"))
+            raise Fault(N_("needs path, because it is a folder"))
         if self.kind != "folder" and not self.url:
-            raise Fault(N_("a feed or page source needs url"))
+            raise Fault(N_("needs url, because it is a feed or a page"))
         return self
 
     @property
@@ -245,11 +181,11 @@ class Newsletter(Section):
     name: Name
     list: Name
     title: Line | None = None
-    timetable: Annotated[str, AfterValidator(_cron)] | None = None
-    timezone: Annotated[str, AfterValidator(_zone)] | None = None
+    timetable: Timetable | None = None
+    timezone: Zone | None = None
     language: Literal["ja", "en"] | None = None
-    window: Literal["since-last"] | Span = "since-last"
-    first_window: Span = timedelta(days=7)
+    window: Annotated[Literal["since-last"] | timedelta, Window] = "since-last"
+    first_window: LongSpan = timedelta(days=7)
     carry_over: Span = timedelta(days=3)
     sections: tuple[Annotated[NewsletterSection, BeforeValidator(_section)], ...] = ()
     only_sections: bool = False
@@ -264,7 +200,7 @@ class Newsletter(Section):
     @model_validator(mode="after")
     def _least_is_not_over_most(self) -> Self:
         if self.min_stories > self.max_stories:
-            raise Fault(N_("min_stories is over max_stories"))
+            raise Fault(N_("has a min_stories over its max_stories"))
         return self
 
 
@@ -278,7 +214,7 @@ class Account(Section):
     posts: Literal["stories", "issue", "both"] = "stories"
     language: Literal["ja", "en"] | None = None
     oauth: Literal["1.0a", "2.0"] = "1.0a"
-    api: WebAddress | None = None
+    api: BaseAddress | None = None
     network: Line | None = None
 
 
@@ -340,7 +276,9 @@ class Settings(Section):
             return host.strip("[]") or "127.0.0.1", int(port)
         parts = urlsplit(self.site.url)
         if is_loopback(parts.hostname or ""):
-            return parts.hostname or "127.0.0.1", parts.port or 80
+            # RFC 6761 section 6.3: names under localhost are this machine, but few resolvers know it.
+            host = parts.hostname or ""
+            return "127.0.0.1" if host.endswith(".localhost") else host, parts.port or (443 if parts.scheme == "https" else 80)
         return None
 
 
@@ -352,6 +290,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
-
-
-__all__ = ["LANGUAGES", "Account", "Fault", "Mail", "Newsletter", "ReaderList", "Relay", "Settings", "Site", "Source"]

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,8 +22,12 @@ def _derive(key: str) -> bytes:
 
 
 def derived(key: str) -> str:
-    """What is kept of a key of the environment, so that its links work after it was rotated: it verifies, and is not the secret itself."""
-    return key if key.startswith(_DERIVED) else _DERIVED + _derive(key).hex()
+    """What is kept of a key of the environment, so that its links work after it was rotated. Keep it as secret as the key: it would sign as well."""
+    return _DERIVED + _bytes_of(key).hex()
+
+
+def _bytes_of(key: str) -> bytes:
+    return bytes.fromhex(key.removeprefix(_DERIVED)) if re.fullmatch(_DERIVED + "[0-9a-f]{64}", key) else _derive(key)
 
 
 def _varint(number: int) -> bytes:
@@ -45,13 +50,17 @@ def _varints(data: bytes) -> tuple[int, ...]:
     return tuple(numbers)
 
 
+def _spell(token: bytes) -> str:
+    return base64.b32encode(token).decode().rstrip("=").lower()
+
+
 class Keys:
     """The signing keys of one publisher: the first signs, every one is accepted, so that a rotated key keeps old links working."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
             raise ValueError("at least one key is needed")
-        self._keys = [bytes.fromhex(key.removeprefix(_DERIVED)) if key.startswith(_DERIVED) else _derive(key) for key in keys]
+        self._keys = [_bytes_of(key) for key in keys]
 
     def _mac(self, key: bytes, purpose: str, payload: bytes) -> bytes:
         return hmac.digest(key, purpose.encode() + b"\0" + payload, "sha256")[:_MAC_BYTES]
@@ -59,14 +68,16 @@ class Keys:
     def sign(self, purpose: str, *ids: int) -> str:
         """A token for `ids` (non-negative whole numbers) that only serves `purpose`: lower-case letters and digits."""
         payload = b"".join(_varint(number) for number in ids)
-        token = payload + self._mac(self._keys[0], purpose, payload)
-        return base64.b32encode(token).decode().rstrip("=").lower()
+        return _spell(payload + self._mac(self._keys[0], purpose, payload))
 
     def read(self, purpose: str, token: str) -> tuple[int, ...] | None:
         """The ids inside `token`, or None when it was not signed by one of our keys for this purpose."""
         try:
             raw = base64.b32decode(token.upper() + "=" * (-len(token) % 8))
         except ValueError:
+            return None
+        # The last digit has bits to spare, and letters exist that become ASCII in upper case: only the one spelling counts.
+        if _spell(raw) != token.lower():
             return None
         payload, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         if not payload:
@@ -83,16 +94,28 @@ class Keys:
         """The keyed hashes of `text` under every key, newest first: compare a stored hash with all of them."""
         return [hmac.digest(key, purpose.encode() + b"\0" + text.encode(), "sha256").hex()[:40] for key in self._keys]
 
+    def signing_as(self, fingerprint: str) -> "Keys":
+        """The same keys, signing with the one of `fingerprint`; as they are when that key is not here."""
+        order = self.fingerprints()
+        if fingerprint not in order:
+            return self
+        changed = Keys.__new__(Keys)
+        first = order.index(fingerprint)
+        changed._keys = [self._keys[first], *self._keys[:first], *self._keys[first + 1:]]
+        return changed
+
     def fingerprints(self) -> list[str]:
         """What may be stored about each key, newest first: it identifies the key and tells nothing of it."""
         return self.digests("key-fingerprint", "publisher")
 
 
 def read_key_file(path: Path) -> list[str]:
-    """The keys of `path`, one a line, the newest first. An absent file has none."""
-    if not path.exists():
+    """The keys of `path`, one a line, the newest first. An absent file has none. Raises OSError or ValueError for one that cannot be read."""
+    try:
+        text = path.read_text("ascii")
+    except FileNotFoundError:
         return []
-    return [line.strip() for line in path.read_text("ascii").splitlines() if line.strip() and not line.startswith("#")]
+    return [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
 
 
 def make_key_file(path: Path) -> list[str]:

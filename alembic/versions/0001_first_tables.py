@@ -65,6 +65,7 @@ def upgrade():
     )
     op.create_table('newsletters',
     sa.Column('paused_at', publisher.db.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('timetable', sa.Text(), nullable=True),
     sa.Column('first_seen_at', publisher.db.UtcDateTime(timezone=True), nullable=True),
     sa.Column('id', sa.Integer(), nullable=False),
     sa.Column('name', sa.String(length=63), nullable=False),

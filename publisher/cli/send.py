@@ -1,6 +1,7 @@
 """`publisher send`: the whole way from stories to outcomes, by hand."""
 
 import click
+from sqlalchemy import select
 
 from publisher.cli.frame import LEFT_OVER, OK, Desk, examples, json_option, pass_desk, yes_option
 from publisher.cli.sending import approve_and_send, report_sent, show_choice, show_issue, show_passed
@@ -13,9 +14,8 @@ from publisher.ingest.reading import read_sources
 from publisher.jobs import check_sending, make_issue
 from publisher.locks import hold
 from publisher.models import NewsletterRow
-from publisher.schedule import pending_slots
 from publisher.settings import Newsletter
-from sqlalchemy import select
+from publisher.timetable import pending_slots
 
 
 @click.command(help=_("Read the sources, pick, compose, show, ask, send. Uses up no moment of the timetable.") + "\n\n" + examples(

@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 import time
 from typing import Any
@@ -27,21 +28,45 @@ STOP_WITHIN = 8.0
     "publisher run", "publisher --config /etc/publisher.toml run"))
 @pass_desk
 def run(desk: Desk) -> None:
-    """Run until SIGTERM or SIGINT; a changed publisher.toml is taken up by itself."""
+    """Run until SIGTERM or SIGINT; a changed publisher.toml is taken up by itself. Ends with 0."""
     configure_logs()
     log = structlog.get_logger("publisher")
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_args: stop.set())
+    _round(desk, stop, log)
     while not stop.is_set():
-        _round(desk, stop, log)
+        # What a changed file asks for may be impossible (a port in use, a credential missing): said, and tried again until it is mended.
+        try:
+            _round(desk, stop, log)
+        except PublisherError as error:
+            log.error("configuration_refused", reason=str(error))
+            _close(desk)
+            _await_change(desk, stop, log)
+    os._exit(0)
+
+
+def _await_change(desk: Desk, stop: threading.Event, log: Any) -> None:
+    for _second in range(10):
+        if stop.wait(1.0):
+            return
+        fresh = _changed(desk, log)
+        if fresh is not None:
+            desk.__dict__["settings"] = fresh
+            return
+
+
+def _close(desk: Desk) -> None:
+    opened = desk.__dict__.pop("publisher", None)
+    if opened is not None:
+        opened.close()
 
 
 def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
     """Serve with one configuration until it changes or the service is to stop."""
     opened, settings = desk.publisher, desk.settings
     service = Service(opened.press(), utc_now)
-    server = _web(desk, service)
+    server, thread = _web(desk, service)
     service.start()
     log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server), pid=os.getpid())
     while not stop.wait(1.0):
@@ -59,8 +84,10 @@ def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
         log.info("stopped", clean=not waiter.is_alive())
         # Whatever still waits for a network is cut; what it had begun is in the journal and settled at the next start.
         os._exit(0)
-    opened.close()
-    desk.__dict__.pop("publisher", None)
+    if thread is not None:
+        # The port is free for the next round only when the server has let go of it.
+        thread.join(STOP_WITHIN)
+    _close(desk)
 
 
 def _changed(desk: Desk, log: Any) -> Any:
@@ -79,11 +106,11 @@ def _address(server: uvicorn.Server | None) -> str | None:
     return f"http://{server.config.host}:{server.config.port}" if server else None
 
 
-def _web(desk: Desk, service: Service) -> uvicorn.Server | None:
+def _web(desk: Desk, service: Service) -> tuple[uvicorn.Server, threading.Thread] | tuple[None, None]:
     """The pages in a thread of their own. Raises PublisherError when the port is taken."""
     listen = desk.settings.listen()
     if listen is None:
-        return None
+        return None, None
     app = create_web(desk.database, desk.settings, desk.keys, health=service.health)
     server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="warning", access_log=False, server_header=False,
                                            timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768))
@@ -96,7 +123,7 @@ def _web(desk: Desk, service: Service) -> uvicorn.Server | None:
             raise PublisherError(_("the pages cannot be served at %(host)s:%(port)s", host=listen[0], port=listen[1]),
                                  remedy=_("another program may be using the port: change web.listen"))
         time.sleep(0.05)
-    return server
+    return server, thread
 
 
 def configure_logs() -> None:
@@ -105,5 +132,5 @@ def configure_logs() -> None:
     logging.getLogger("apscheduler").setLevel(logging.ERROR)
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)],
-        logger_factory=structlog.WriteLoggerFactory(file=click.get_text_stream("stderr")))
+                    structlog.processors.ExceptionRenderer(), structlog.processors.JSONRenderer(ensure_ascii=False)],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))

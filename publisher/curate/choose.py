@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,8 @@ class ToldIn:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One approved story as the choice sees it. `group` ties copies that are known to tell the same thing."""
+    """One approved story as the choice sees it. `group` ties copies that are known to tell the same thing; `judged` says that an earlier
+    choice of this newsletter has seen it."""
 
     id: int
     headline: str
@@ -27,6 +28,7 @@ class Candidate:
     approved_at: datetime
     fingerprint: str = ""
     canonical_url: str | None = None
+    container: str = ""
     source: str | None = None
     section: str | None = None
     tags: tuple[str, ...] = ()
@@ -38,6 +40,7 @@ class Candidate:
     facts: int = 0
     group: int | None = None
     told: ToldIn | None = None
+    judged: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,24 +99,31 @@ class Choice:
 def choose(stories: Sequence[Candidate], rules: Rules, now: datetime) -> Choice:
     """Picks and reasons for `stories` at the moment `now` (aware). The same arguments give the same answer in any order of `stories`."""
     passed: list[Passed] = []
-    open_stories = []
-    for story in sorted(stories, key=lambda one: _priority(one)):
+    fresh, told = [], []
+    for story in sorted(stories, key=_priority):
         refusal = _refusal(story, rules, now)
-        if refusal:
+        if refusal is None:
+            fresh.append(story)
+        else:
             passed.append(refusal)
-        elif story.told is None:
-            open_stories.append(story)
-    told = [story for story in stories if story.told]
-    best, copies, groups, doubles = _without_duplicates(open_stories, told)
-    passed += doubles
+        if story.told:
+            told.append(story)
+    best, copies, groups, doubles = _without_duplicates(fresh, told)
     taken, left = _fill(best, rules, now)
-    passed += left
-    if len(taken) < rules.min_stories:
-        # Copies of a story that stays behind stay behind with it: they are judged again next time.
+    enough = len(taken) >= rules.min_stories
+    passed += doubles + left
+    if not enough:
         passed += [Passed(story, {"code": "too_few", "found": len(taken), "min": rules.min_stories}, waits=True) for story in taken]
-        return Choice((), tuple(passed), enough=False, groups=groups, found=len(taken))
-    picks = [Picked(story, story.section, tuple(copies.get(story.id, ()))) for story in taken]
-    return Choice(tuple(_in_section_order(picks, rules)), tuple(passed), enough=True, groups=groups, found=len(taken))
+    passed += _copies_passed(best, copies, taken if enough else [])
+    picks = [Picked(story, story.section, tuple(copies[story.id])) for story in taken] if enough else []
+    return Choice(tuple(_in_section_order(picks, rules)), tuple(passed), enough=enough, groups=groups, found=len(taken))
+
+
+def _copies_passed(best: Sequence[Candidate], copies: Mapping[int, Sequence[Candidate]], taken: Sequence[Candidate]) -> list[Passed]:
+    """Copies of a story that is told are settled; copies of one that stays behind stay behind with it and are judged again next time."""
+    ids = {story.id for story in taken}
+    return [Passed(copy, {"code": "duplicate" if kept.id in ids else "duplicate_waits", "headline": kept.headline}, waits=kept.id not in ids)
+            for kept in best for copy in copies[kept.id]]
 
 
 def _priority(story: Candidate) -> tuple[float, float, int]:
@@ -128,7 +138,7 @@ def _moment(story: Candidate) -> datetime:
             own = datetime.fromisoformat(story.date)
         except ValueError:
             return story.approved_at
-        return min(own if own.tzinfo else own.replace(tzinfo=story.approved_at.tzinfo), story.approved_at)
+        return min(own if own.tzinfo else own.replace(tzinfo=UTC), story.approved_at)
     return story.approved_at
 
 
@@ -160,37 +170,37 @@ def _too_old(story: Candidate, rules: Rules, now: datetime) -> Passed | None:
     if rules.window is None and story.approved_at >= now - rules.carry_over:
         return None
     if rules.window is None and rules.since is not None:
-        return Passed(story, {"code": "waited_too_long", "days": rules.carry_over.days or 1})
+        # What came in while the last issue was being picked is older than that issue, and no issue has looked at it yet.
+        return Passed(story, {"code": "waited_too_long", "span": _days(rules.carry_over)}) if story.judged else None
     return Passed(story, {"code": "outside_window", "window": _days(rules.window or rules.first_window)})
 
 
 def _days(span: timedelta) -> str:
-    return f"{span.days}d" if span.days and not span.seconds else f"{int(span.total_seconds() // 3600)}h"
+    """As it is written in publisher.toml."""
+    seconds = int(span.total_seconds())
+    size, unit = next((size, unit) for size, unit in ((86400, "d"), (3600, "h"), (60, "m"), (1, "s")) if seconds % size == 0)
+    return f"{seconds // size}{unit}"
 
 
 def _without_duplicates(stories: Sequence[Candidate], told: Sequence[Candidate]
                         ) -> tuple[list[Candidate], dict[int, list[Candidate]], dict[int, int], list[Passed]]:
-    """The best copy of each story, its other copies, the group of every story that has one, and the copies with their reasons."""
-    known = Duplicates([*told, *stories])
-    told_by_id = {story.id: story for story in told}
+    """The best copy of each story, its other copies, the group of every fresh story, and the copies of what was told, with their reasons."""
+    known = Duplicates([*sorted(told, key=lambda story: story.id), *sorted(stories, key=_worth)])
     groups: dict[int, int] = {}
     passed: list[Passed] = []
     best: list[Candidate] = []
     copies: dict[int, list[Candidate]] = {}
     for family in known.families():
-        fresh = [story for story in family if story.id not in told_by_id]
-        before = next((story for story in family if story.id in told_by_id), None)
+        fresh = [story for story in family if story.told is None]
+        before = next((story for story in family if story.told), None)
         group = min(story.group or story.id for story in ([before] if before else fresh))
         groups.update({story.id: group for story in fresh})
         if before and before.told:
             reason = {"code": "told_elsewhere", "number": before.told.number, "headline": before.headline}
             passed += [Passed(story, reason) for story in fresh]
             continue
-        kept = min(fresh, key=_worth)
-        best.append(kept)
-        others = [story for story in fresh if story.id != kept.id]
-        copies[kept.id] = others
-        passed += [Passed(story, {"code": "duplicate", "headline": kept.headline}, waits=True) for story in others]
+        best.append(fresh[0])
+        copies[fresh[0].id] = fresh[1:]
     return sorted(best, key=_priority), copies, groups, passed
 
 

@@ -1,9 +1,10 @@
 """Picks an issue: reads rows, calls `choose`, writes the issue, its picks, its tellings and every reason in one transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -64,9 +65,11 @@ def _row(session: Session, name: str) -> NewsletterRow:
 
 
 def _rules(session: Session, settings: Settings, newsletter: Newsletter, newsletter_id: int) -> Rules:
-    # The moment an issue was picked, not sent: what was approved while it went out belongs to the next one.
+    # The moment an issue was picked, not sent: what was approved while it went out belongs to the next one. An issue that was
+    # cancelled before anything left has no tellings: its stories are free, and it is no last issue.
     last = session.scalar(select(func.max(Issue.created_at)).where(
-        Issue.newsletter_id == newsletter_id, Issue.kind == "regular", Issue.started_at.is_not(None)))
+        Issue.newsletter_id == newsletter_id, Issue.kind == "regular", Issue.started_at.is_not(None),
+        exists().where(Telling.issue_id == Issue.id)))
     return Rules(
         max_stories=newsletter.max_stories, min_stories=newsletter.min_stories, since=last,
         window=newsletter.window if isinstance(newsletter.window, timedelta) else None,
@@ -77,37 +80,57 @@ def _rules(session: Session, settings: Settings, newsletter: Newsletter, newslet
 
 def _candidates(session: Session, newsletter_id: int, zone: str, now: datetime) -> list[Candidate]:
     """Approved stories that were never told, with those told lately, whose copies must be known."""
-    told = {row.story_id: ToldIn(row.number, local_date(row.created_at, zone).isoformat()) for row in session.execute(
-        select(Telling.story_id, Issue.number, Issue.created_at).join(Issue, Issue.id == Telling.issue_id)
-        .where(Telling.target_kind == "newsletter", Telling.target_id == newsletter_id))}
-    settled = select(Decision.story_id).where(Decision.newsletter_id == newsletter_id, Decision.waits.is_(False))
-    stories = session.scalars(select(Story).where(
+    here = (Telling.target_kind == "newsletter", Telling.target_id == newsletter_id)
+    judged = select(Decision.story_id).where(Decision.newsletter_id == newsletter_id)
+    seen = set(session.scalars(judged))
+    # A decision that is final is made again for a while, because the rules in publisher.toml may have changed.
+    untold = session.scalars(select(Story).where(
         Story.status == "approved", Story.withdrawn_at.is_(None), Story.approved_at <= now,
-        (Story.approved_at >= now - _MEMORY) | (Story.pinned > 0) | Story.id.not_in(settled)))
-    return [_candidate(story, told.get(story.id)) for story in stories]
+        Story.id.not_in(select(Telling.story_id).where(*here)),
+        (Story.approved_at >= now - _MEMORY) | (Story.pinned > 0) | Story.id.not_in(judged.where(Decision.waits.is_(False))))).all()
+    # Told is told, also when the file is gone or an editor thinks otherwise since; and the unique key of tellings never forgets a group.
+    told = session.execute(
+        select(Story, Telling.duplicate_group, Issue.number, Issue.created_at)
+        .join(Telling, Telling.story_id == Story.id).join(Issue, Issue.id == Telling.issue_id)
+        .where(*here, (Telling.reserved_at >= now - _MEMORY) | Telling.duplicate_group.in_(_groups(untold))))
+    return [*(_candidate(story, judged=story.id in seen) for story in untold),
+            *(_candidate(story, group=group, told=ToldIn(number, local_date(created_at, zone).isoformat()))
+              for story, group, number, created_at in told)]
 
 
-def _candidate(story: Story, told: ToldIn | None) -> Candidate:
+def _groups(stories: Sequence[Story]) -> list[int]:
+    """Groups that tie a story to another one."""
+    return [story.duplicate_group for story in stories if story.duplicate_group not in (None, story.id)]  # type: ignore[misc]
+
+
+def _candidate(story: Story, *, judged: bool = True, group: int | None = None, told: ToldIn | None = None) -> Candidate:
     return Candidate(
         id=story.id, headline=story.headline, text=f"{story.summary}\n{story.body}", approved_at=story.approved_at or story.created_at,
-        fingerprint=story.fingerprint, canonical_url=story.canonical_url, source=story.source_name, section=story.section,
-        tags=tuple(story.tags), language=story.language, date=story.date, pinned=story.pinned, weight=story.weight,
-        own=story.rights == "own", facts=len(story.facts), group=story.duplicate_group, told=told)
+        fingerprint=story.fingerprint, canonical_url=story.canonical_url, container=story.container, source=story.source_name,
+        section=story.section, tags=tuple(story.tags), language=story.language, date=story.date, pinned=story.pinned, weight=story.weight,
+        own=story.rights == "own", facts=len(story.facts), group=group or story.duplicate_group, told=told, judged=judged)
 
 
 def _write_groups(session: Session, choice: Choice) -> None:
     """Remember who tells the same thing: the unique key of tellings stands on it."""
-    for story_id, group in choice.groups.items():
-        story = session.get_one(Story, story_id)
-        if story.duplicate_group != group:
-            story.duplicate_group = group
+    stories = [*(pick.story for pick in choice.picks), *(passed.story for passed in choice.passed)]
+    changed = {story.id: choice.groups[story.id] for story in stories
+               if story.id in choice.groups and (story.group or story.id) != choice.groups[story.id]}
+    for story in session.scalars(select(Story).where(Story.id.in_(changed))):
+        story.duplicate_group = changed[story.id]
 
 
 def _write_decisions(session: Session, newsletter_id: int, choice: Choice, now: datetime) -> None:
+    """One row a story, written anew only where the reason changed."""
+    before = {row.story_id: row for row in session.scalars(select(Decision).where(Decision.newsletter_id == newsletter_id))}
     for passed in choice.passed:
-        if passed.reason["code"] != "told":
-            session.merge(Decision(newsletter_id=newsletter_id, story_id=passed.story.id, decided_at=now,
-                                   waits=passed.waits, reason=dict(passed.reason)))
+        row, reason = before.get(passed.story.id), dict(passed.reason)
+        if reason["code"] == "told":
+            continue
+        if row is None:
+            session.add(Decision(newsletter_id=newsletter_id, story_id=passed.story.id, decided_at=now, waits=passed.waits, reason=reason))
+        elif row.reason != reason or row.waits != passed.waits:
+            row.decided_at, row.waits, row.reason = now, passed.waits, reason
 
 
 def _write_issue(session: Session, newsletter_id: int, choice: Choice, now: datetime, slot_id: int | None) -> Issue:

@@ -1,0 +1,72 @@
+"""The headers that are the same for every reader of an issue, as Unicode: `deliver` adds the reader's own and encodes."""
+
+import base64
+import hashlib
+import re
+from email.utils import parseaddr
+from urllib.parse import urlsplit
+
+from publisher.compose.issue import title_of
+from publisher.links import issue_url
+from publisher.settings import Newsletter, Settings, is_loopback
+from publisher.text.clean import clean_line
+
+_LONGEST_LIST_ID = 255
+
+
+def issue_headers(settings: Settings, newsletter: Newsletter, issue_id: int, number: int, kind: str, language: str) -> dict[str, str]:
+    """Names and values in the order in which they stand in the mail (RFC 2369, 2919, 5064; Gmail's Feedback-ID)."""
+    contact, site = _contact(settings), settings.site.url
+    headers = {"From": _sender(settings)}
+    if settings.mail.reply_to:
+        headers["Reply-To"] = clean_line(settings.mail.reply_to)
+    headers |= {
+        "List-Id": list_id(settings, newsletter),
+        "List-Help": f"<mailto:{contact}?subject=help>",
+        "List-Owner": f"<mailto:{contact}>",
+        "List-Archive": f"<{site}/>",
+        "List-Post": "NO",  # RFC 2369 section 3.4: an announcement, without brackets
+        "Archived-At": f"<{issue_url(site, issue_id)}>",
+        "Feedback-ID": feedback_id(settings, newsletter, number, kind),
+        "Precedence": "bulk",
+        "X-Auto-Response-Suppress": "OOF, AutoReply",
+        "Content-Language": language,
+    }
+    return headers
+
+
+def list_id(settings: Settings, newsletter: Newsletter) -> str:
+    """`Title <list.host-of-site>` (RFC 2919 section 2: stable, at most 255 octets; a host of digits is `localhost`)."""
+    host = urlsplit(settings.site.url).hostname or "localhost"
+    host = "localhost" if is_loopback(host) or re.fullmatch(r"[\d.:]+", host) else host
+    label = re.sub(r"\.+", ".", newsletter.list).strip(".")
+    title = re.sub(r"[<>\"\\]", "", title_of(settings, newsletter))
+    return f"{title} <{label}.{host}>"[-_LONGEST_LIST_ID:]
+
+
+def feedback_id(settings: Settings, newsletter: Newsletter, number: int, kind: str) -> str:
+    """`campaign:customer:mailtype:SenderId`; the prefixes keep the four apart, because Google wants no value twice."""
+    return f"issue-{newsletter.name}-{number}:list-{newsletter.list}:{kind}:{sender_id(settings)}"
+
+
+def sender_id(settings: Settings) -> str:
+    """5 to 15 characters that stay the same as long as the sender's domain does; `mail.sender_id` wins."""
+    if settings.mail.sender_id:
+        return settings.mail.sender_id
+    domain = parseaddr(settings.mail.sender)[1].rpartition("@")[2].lower()
+    return "s" + base64.b32encode(hashlib.sha256(domain.encode()).digest()).decode().lower()[:11]
+
+
+def _sender(settings: Settings) -> str:
+    """Name and address; a sender without a name speaks as the site."""
+    name, address = parseaddr(settings.mail.sender)
+    name = clean_line(name or settings.site.name)
+    return f"{name} <{address}>" if name else address
+
+
+def _contact(settings: Settings) -> str:
+    """The address that answers questions: the contact where it is one, else where replies go."""
+    contact = settings.site.contact.strip()
+    if re.fullmatch(r"[^\s@<>:/?&%,]+@[A-Za-z0-9.-]+", contact):
+        return contact
+    return parseaddr(settings.mail.reply_to or settings.mail.sender)[1]

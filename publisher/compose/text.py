@@ -1,0 +1,18 @@
+"""The text part of an issue: made from the stories, never from the HTML; lines of 70 columns, links on lines of their own."""
+
+import re
+
+from jinja2.sandbox import SandboxedEnvironment
+
+from publisher.compose.rendering import render
+from publisher.compose.views import IssueView
+from publisher.text.slots import slot
+
+TEMPLATE = "email/issue/body.txt"
+
+
+def mail_text(made: SandboxedEnvironment, view: IssueView) -> str:
+    """The text part, with the slot of the leave link. Raises BadInput."""
+    text = render(made, TEMPLATE, {"issue": view, "web": False, "leave_url": slot("leave_url")})
+    text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    return re.sub(r"\n{4,}", "\n\n\n", text).strip("\n") + "\n"

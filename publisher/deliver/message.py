@@ -1,0 +1,143 @@
+"""A frozen edition as bytes: everything that is the same is encoded once, a reader costs a join.
+
+What is the same stands first in each part, so that its base64 (and later its DKIM body hash) is computed once for all.
+"""
+
+import base64
+import hashlib
+import html
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import format_datetime, parseaddr
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from publisher.db import Database
+from publisher.deliver.headers import header_line, route
+from publisher.errors import PublisherError
+from publisher.i18n import _
+from publisher.links import BOUNCE, MESSAGE, leave_token, leave_url
+from publisher.models import Edition, Installation, Issue, NewsletterRow
+from publisher.settings import Settings
+from publisher.text.slots import fill, split_slots
+from publisher.tokens import Keys
+from subscribers.addresses import NotAnAddress, parse_address
+from subscribers.models import ReaderListRow, Subscriber
+
+# 57 bytes make a line of 76 characters (RFC 2045 section 6.8): a prefix of whole lines can be encoded alone.
+_LINE = 57
+# These follow the reader's own in the mail and stay out of the shared block.
+_PERSONAL = ("To", "Message-ID", "List-Unsubscribe")
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """One mail to one reader: the envelope and the bytes, with CRLF line ends and without dot-stuffing."""
+
+    sender: str
+    recipient: str
+    data: bytes
+
+
+class Part:
+    """One body, with the beginning that no slot touches encoded once."""
+
+    def __init__(self, content: str, escape: Callable[[str], str]) -> None:
+        canonical = content.replace("\r\n", "\n").replace("\n", "\r\n")  # RFC 2046 section 4.1.1
+        shared = split_slots(canonical)[0][0].encode()
+        whole = len(shared) // _LINE * _LINE
+        self._prefix = _base64(shared[:whole])
+        self._rest = shared[whole:]
+        self._tail = canonical[len(split_slots(canonical)[0][0]):]
+        self._escape = escape
+
+    def encoded(self, values: dict[str, str]) -> bytes:
+        """The body as base64 lines with `values` in its slots. Raises KeyError for a slot without a value."""
+        return self._prefix + _base64(self._rest + fill(self._tail, values, self._escape).encode())
+
+
+def _base64(data: bytes) -> bytes:
+    return base64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+class Mailing:
+    """An edition that can be written to any number of readers."""
+
+    def __init__(self, edition: Edition, issue: Issue, list_id: int, settings: Settings, keys: Keys) -> None:
+        self._keys, self._settings = keys, settings
+        self._issue_id, self._list_id = issue.id, list_id
+        self._sender = route(parseaddr(edition.headers["From"])[1] or edition.headers["From"])
+        self._domain = self._sender.rpartition("@")[2]
+        boundary = "=_" + hashlib.sha256(f"{edition.html}\0{edition.text}".encode()).hexdigest()[:32]
+        day = (issue.started_at or issue.approved_at or issue.created_at).astimezone(ZoneInfo(settings.site.timezone))
+        head = {name: value for name, value in edition.headers.items() if name not in _PERSONAL}
+        sender = header_line("From", head.pop("From"))
+        common = {"Subject": edition.subject, "Date": format_datetime(day), **head, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+                  "MIME-Version": "1.0"}
+        self._first = sender
+        self._common = b"".join(header_line(name, value) for name, value in common.items())
+        self._common += f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode()
+        self._open = {kind: f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
+                      for kind in ("plain", "html")}
+        self._close = f"--{boundary}--\r\n".encode()
+        self._text, self._html = Part(edition.text, str), Part(edition.html, html.escape)
+
+    def to(self, subscriber_id: int, address: str) -> Mail:
+        """The mail of one reader, the same bytes each time it is asked for. Raises BadHeader for an address no mail can carry."""
+        recipient = route(address)
+        token = leave_token(self._keys, self._list_id, subscriber_id, self._issue_id)
+        leave = leave_url(self._settings.site.url, token)
+        values = {"leave_url": leave}
+        own = header_line("To", recipient)
+        own += header_line("Message-ID", f"<{self._keys.sign(MESSAGE, self._issue_id, subscriber_id)}@{self._domain}>")
+        own += header_line("List-Unsubscribe", self._unsubscribe(leave, token))
+        data = b"".join((self._first, own, self._common, self._open["plain"], self._text.encoded(values),
+                         self._open["html"], self._html.encoded(values), self._close))
+        return Mail(self._envelope_sender(subscriber_id), recipient, data)
+
+    def _unsubscribe(self, leave: str, token: str) -> str:
+        """One address of the web first (RFC 8058 section 3.1), then one for programs that only know mail."""
+        domain = self._settings.mail.bounce_domain
+        return f"<{leave}>, <mailto:u+{token}@{domain}?subject=unsubscribe>" if domain else f"<{leave}>"
+
+    def _envelope_sender(self, subscriber_id: int) -> str:
+        domain = self._settings.mail.bounce_domain
+        return f"b+{self._keys.sign(BOUNCE, self._issue_id, subscriber_id)}@{domain}" if domain else self._sender
+
+
+def load_mailing(session: Session, settings: Settings, keys: Keys, issue_id: int) -> Mailing:
+    """The mailing of a composed issue. Raises PublisherError when there is none, or its list is gone."""
+    issue = session.get(Issue, issue_id)
+    edition = session.scalars(select(Edition).where(Edition.issue_id == issue_id).order_by(Edition.id)).first()
+    if issue is None or edition is None:
+        raise PublisherError(_("issue %(id)s is not composed yet", id=issue_id), remedy=_("go on with: publisher issues resume %(id)s", id=issue_id))
+    signing = session.get(Installation, signing_row(issue_id))
+    return Mailing(edition, issue, list_of(session, settings, issue), settings, keys.signing_as(signing.value) if signing else keys)
+
+
+def signing_row(issue_id: int) -> str:
+    """Where it stands by which key an issue is signed: a mail that is tried again after a rotation must be the same mail."""
+    return f"issue-key:{issue_id}"
+
+
+def list_of(session: Session, settings: Settings, issue: Issue) -> int:
+    """The id of the list that receives the issue. Raises PublisherError when publisher.toml no longer names the newsletter."""
+    name = session.get_one(NewsletterRow, issue.newsletter_id).name
+    newsletter = settings.newsletter(name)
+    if newsletter is None:
+        raise PublisherError(_("the newsletter %(name)s is not in publisher.toml", name=name), remedy=_("add it, or cancel the issue"))
+    return session.scalars(select(ReaderListRow.id).where(ReaderListRow.name == newsletter.list)).one()
+
+
+def preview_eml(database: Database, settings: Settings, keys: Keys, issue_id: int, address: str) -> bytes:
+    """Exactly the mail that the reader of `address` gets; an address nobody has gets links that lead nowhere. Raises PublisherError."""
+    try:
+        reader = parse_address(address)
+    except NotAnAddress as error:
+        raise PublisherError(f"{address}: {_(str(error))}") from None
+    with database.reading() as session:
+        known = session.execute(select(Subscriber.id, Subscriber.address).where(Subscriber.address_key == reader.key)).one_or_none()
+        mailing = load_mailing(session, settings, keys, issue_id)
+    return mailing.to(*(known or (0, reader.typed))).data

@@ -1,0 +1,77 @@
+"""What the service sends by itself, and what it leaves to a person: a draft that waits for approval, and whatever lay still for too long."""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select
+
+from publisher.db import Database
+from publisher.deliver.control import pause
+from publisher.models import Delivery, Installation, Issue, NewsletterRow, Slot
+from publisher.settings import Newsletter, Settings
+from publisher.timetable import late_reason, settle_slot
+
+log = structlog.get_logger("publisher")
+_ROUND = "service:round"
+_NOTE_EVERY = timedelta(minutes=1)
+
+
+def due_issues(database: Database, settings: Settings, now: datetime) -> list[int]:
+    """The issues that go on without a person: everything in `sending`, and what the timetable made and nobody has to approve.
+
+    A draft or an approved issue of the timetable that lay still for longer than its grace is held: late is a decision.
+    """
+    with database.reading() as session:
+        rows = session.execute(
+            select(Issue, Slot, NewsletterRow.name).join(NewsletterRow, NewsletterRow.id == Issue.newsletter_id)
+            .outerjoin(Slot, Slot.id == Issue.slot_id).where(Issue.state.in_(("draft", "approved", "sending"))).order_by(Issue.id)).all()
+    due = []
+    for issue, slot, name in rows:
+        newsletter = settings.newsletter(name)
+        if issue.state == "sending":
+            due.append(issue.id)
+        elif newsletter is not None and slot is not None and slot.state != "held" and _goes_on(issue, newsletter):
+            late = now - (issue.approved_at or slot.at)
+            if late <= newsletter.grace or _is_only_composed(issue, newsletter):
+                due.append(issue.id)
+            else:
+                settle_slot(database, slot.id, "held", issue_id=issue.id, reason=late_reason(late, newsletter))
+                log.warning("issue_held", newsletter=name, issue=issue.id, reason=late_reason(late, newsletter))
+    return due
+
+
+def _goes_on(issue: Issue, newsletter: Newsletter) -> bool:
+    """Whether there is a next step that needs nobody: composing, approving where that is automatic, sending what was approved."""
+    return issue.state == "approved" or not issue.content_hash or newsletter.approval == "auto"
+
+
+def _is_only_composed(issue: Issue, newsletter: Newsletter) -> bool:
+    return issue.state == "draft" and newsletter.approval == "required"
+
+
+def note_round(database: Database, now: datetime) -> None:
+    """Note that the service is alive, once a minute at most."""
+    with database.reading() as session:
+        row = session.get(Installation, _ROUND)
+    if row is None or now - row.noted_at >= _NOTE_EVERY:
+        with database.writing() as session:
+            session.merge(Installation(key=_ROUND, value=now.isoformat(), noted_at=now))
+
+
+def hold_interrupted(database: Database, settings: Settings, now: datetime) -> None:
+    """Pause every issue in `sending` at which nobody has worked for longer than its newsletter's grace.
+
+    The machine was off, or a snapshot or copy was started whose readers may have the mail already: a person says whether it goes on.
+    """
+    with database.reading() as session:
+        last_round = session.scalar(select(Installation.noted_at).where(Installation.key == _ROUND))
+        rows = session.execute(select(Issue.id, Issue.started_at, NewsletterRow.name)
+                               .join(NewsletterRow, NewsletterRow.id == Issue.newsletter_id).where(Issue.state == "sending")).all()
+        signs = {issue_id: session.execute(select(func.max(Delivery.first_tried_at), func.max(Delivery.settled_at))
+                                           .where(Delivery.issue_id == issue_id)).one() for issue_id, _started, _name in rows}
+    for issue_id, started_at, name in rows:
+        newsletter = settings.newsletter(name)
+        known = [moment for moment in (started_at, last_round, *signs[issue_id]) if moment is not None]
+        if newsletter is not None and known and now - max(known) > newsletter.grace:
+            pause(database, issue_id, now)
+            log.warning("issue_held", newsletter=name, issue=issue_id, reason=late_reason(now - max(known), newsletter))

@@ -1,0 +1,37 @@
+"""How often one address may show a token that is not ours before it has to wait. Whoever shows a right one never waits."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+
+class Patience:
+    """Counts faults by client in a window of time; in memory, bounded, and forgotten with the process."""
+
+    def __init__(self, faults: int = 120, seconds: float = 600.0, clients: int = 10_000, clock: Callable[[], float] = time.monotonic) -> None:
+        self._faults, self._seconds, self._clients, self._clock = faults, seconds, clients, clock
+        self._seen: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def lost(self, client: str | None) -> bool:
+        """Note one fault of `client`; whether it has made too many."""
+        key, now = _network(client), self._clock()
+        with self._lock:
+            began, count = self._seen.pop(key, (now, 0))
+            if now - began > self._seconds:
+                began, count = now, 0
+            self._seen[key] = (began, count + 1)
+            while len(self._seen) > self._clients:
+                self._seen.popitem(last=False)
+        return count + 1 > self._faults
+
+
+def _network(client: str | None) -> str:
+    """The address, or the /64 of an IPv6 one, which is what one household has."""
+    try:
+        address = ipaddress.ip_address(client or "")
+    except ValueError:
+        return client or ""
+    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else str(address)

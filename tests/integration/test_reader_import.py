@@ -1,0 +1,193 @@
+"""Readers from a file: every encoding a spreadsheet writes, a bad row costs one row, the same file again changes nothing."""
+
+import io
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from publisher.db import Database
+from publisher.errors import BadInput, PublisherError
+from subscribers.addresses import parse_address
+from subscribers.models import Consent, Subscriber
+from subscribers.registry.readers import find, leave
+from subscribers.registry.suppressions import suppress
+from subscribers.transfer.csv_import import ImportReport, import_csv
+from tests.commands import NewsroomFolder
+from tests.readers import ALICE, HANAKO, KEYS, NOW, TARO, consents, ids_of, join, lists, state_of
+
+FILE = "email,name\nhanako@example.jp,山田 花子\ntaro@example.jp,鈴木 太郎\nalice@example.com,Alice Smith\n"
+
+
+def bring(database: Database, content: str | bytes, wording: str = "signed at the open day") -> ImportReport:
+    """Import `content` into the list `daily`."""
+    file = io.BytesIO(content.encode() if isinstance(content, str) else content)
+    return import_csv(database, KEYS, file, list_name="daily", wording=wording, now=NOW)
+
+
+def names(database: Database) -> dict[str, str | None]:
+    """Each address with its name."""
+    with database.reading() as session:
+        return {address: name for address, name in session.execute(select(Subscriber.address, Subscriber.name))}
+
+
+def numbers(report: ImportReport) -> tuple[int, int, int, int, int]:
+    """Added, unchanged, left, suppressed, refused."""
+    return report.added, report.unchanged, report.left, report.suppressed, report.refused
+
+
+def test_everybody_is_subscribed_with_the_consent_and_the_same_file_again_changes_nothing(database: Database) -> None:
+    lists(database)
+    assert numbers(bring(database, FILE)) == (3, 0, 0, 0, 0)
+    assert names(database) == {HANAKO: "山田 花子", TARO: "鈴木 太郎", ALICE: "Alice Smith"}
+    assert consents(database) == [("imported", "signed at the open day")] * 3
+    before = names(database)
+    assert numbers(bring(database, FILE, "another wording")) == (0, 3, 0, 0, 0)
+    assert names(database) == before
+    assert len(consents(database)) == 3
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "utf-16"])
+@pytest.mark.parametrize("change", [
+    lambda text: text, lambda text: text.replace("\n", "\r\n"), lambda text: text.replace(",", ";"), lambda text: text.replace(",", "\t"),
+    lambda text: text.replace("email,name", " E-Mail , NAME "), lambda text: text.replace("email,name", "メールアドレス,氏名"),
+    lambda text: text.replace("email,name", "ｅｍａｉｌ,名前"),
+], ids=["plain", "windows", "semicolons", "tabs", "capitals", "japanese", "full width"])
+def test_what_spreadsheets_write_is_read(tmp_path: Path, encoding: str, change: object) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'publisher.db'}")
+    database.migrate()
+    lists(database)
+    assert callable(change)
+    assert numbers(bring(database, change(FILE).encode(encoding))) == (3, 0, 0, 0, 0)
+    assert names(database)[HANAKO] == "山田 花子"
+    database.close()
+
+
+def test_other_columns_and_quoted_lines_are_no_hindrance(database: Database) -> None:
+    """Exports carry notes over several lines; the line that is reported is that on which a row begins."""
+    lists(database)
+    rows = ['id,note,name,email', '1,"first', 'second, ""quoted""",山田 花子,hanako@example.jp', '', '2,,,', '3,x,Nobody,nobody',
+            '4,"y",,taro@example.jp']
+    report = bring(database, "\n".join(rows))
+    assert numbers(report) == (2, 0, 0, 0, 2)
+    assert [problem.line for problem in report.problems] == [5, 6]
+    assert names(database) == {HANAKO: "山田 花子", TARO: None}
+
+
+def test_a_bad_row_costs_one_row_and_says_line_and_reason(database: Database) -> None:
+    lists(database)
+    rows = ["email,name", HANAKO, "nobody,x", '"never closed,x', f"{TARO},ok", "a@b@c.jp,x", ",no address", f"{ALICE},x"]
+    report = bring(database, "\n".join(rows))
+    assert numbers(report) == (3, 0, 0, 0, 4)
+    assert [problem.line for problem in report.problems] == [3, 4, 6, 7]
+    assert "quote" in report.problems[1].reason
+    assert "missing" in report.problems[3].reason
+
+
+def test_a_broken_character_costs_its_row_and_no_other_name(database: Database) -> None:
+    lists(database)
+    broken = FILE.replace("鈴木 太郎", "鈴木 @").encode().replace(b"@\n", b"\xe5\xa4\n") + "jiro@example.jp,高橋 次郎\n".encode()
+    report = bring(database, broken)
+    assert [problem.line for problem in report.problems] == [3]
+    assert names(database) == {HANAKO: "山田 花子", ALICE: "Alice Smith", "jiro@example.jp": "高橋 次郎"}
+
+
+def test_a_row_without_end_is_refused_and_the_rest_is_read(database: Database) -> None:
+    lists(database)
+    report = bring(database, f"email,name\n{HANAKO},{'x' * 300_000}\n{TARO},鈴木 太郎\n")
+    assert numbers(report) == (1, 0, 0, 0, 1)
+    assert names(database) == {TARO: "鈴木 太郎"}
+
+
+def test_somebody_who_stands_in_the_file_twice_is_one_reader(database: Database) -> None:
+    """In one batch and over two; the first row wins."""
+    lists(database)
+    many = "".join(f"reader{number}@example.jp,\n" for number in range(1100))
+    report = bring(database, f"email,name\n{HANAKO},山田 花子\nHANAKO@EXAMPLE.JP,Other\n{many}{HANAKO},Third\n")
+    assert numbers(report) == (1101, 2, 0, 0, 0)
+    assert names(database)[HANAKO] == "山田 花子"
+    assert len(consents(database)) == 1101
+
+
+def test_a_name_is_filled_in_and_never_overwritten(database: Database) -> None:
+    lists(database)
+    bring(database, f"email,name\n{HANAKO},\n{TARO},鈴木 太郎\n")
+    bring(database, f"email,name\n{HANAKO},山田\u202e 花子\n{TARO},Somebody\n")
+    assert names(database) == {HANAKO: "山田 花子", TARO: "鈴木 太郎"}
+
+
+def test_who_left_or_is_suppressed_stays_away(database: Database) -> None:
+    lists(database)
+    bring(database, FILE)
+    leave(database, *ids_of(database, HANAKO), "button", NOW)
+    suppress(database, KEYS, parse_address("jiro@example.jp"), "complaint", NOW)
+    assert numbers(bring(database, FILE + "Jiro@Example.jp,高橋 次郎\n")) == (0, 2, 1, 1, 0)
+    assert state_of(database, HANAKO) == "left"
+    assert "Jiro@Example.jp" not in names(database)
+
+
+def test_without_consent_list_or_column_nothing_is_read(database: Database) -> None:
+    lists(database)
+    with pytest.raises(PublisherError, match="say how they agreed"):
+        bring(database, FILE, " \n")
+    with pytest.raises(PublisherError, match="known: daily"):
+        import_csv(database, KEYS, io.BytesIO(FILE.encode()), list_name="nobody", wording="x", now=NOW)
+    for content in (b"", b"\n", b"hanako@example.jp\n", b"name\nhanako@example.jp\n", b"\x89PNG\r\n\x1a\n\0\0\0" * 50, b"PK\x03\x04" + bytes(2000)):
+        with pytest.raises(BadInput, match="email,name"):
+            bring(database, content)
+    assert names(database) == {}
+
+
+def test_two_imports_at_once_make_each_person_one_reader(database: Database) -> None:
+    """Neither fails, and each agreement is written once."""
+    lists(database)
+    forward = [f"reader{number}@example.jp," for number in range(1500)]
+    files = ["\n".join(["email,name", *forward]), "\n".join(["email,name", *reversed(forward)])]
+    reports: list[ImportReport] = []
+    threads = [threading.Thread(target=lambda content=content: reports.append(bring(database, content))) for content in files]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(report.added for report in reports) == 1500
+    assert sum(report.unchanged for report in reports) == 1500
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Consent)) == 1500
+
+
+def test_progress_counts_rows_against_the_lines_of_the_file(database: Database) -> None:
+    lists(database)
+    seen: list[tuple[int, int]] = []
+    content = "email,name\n" + "".join(f"reader{number}@example.jp,\n" for number in range(2500))
+    import_csv(database, KEYS, io.BytesIO(content.encode()), list_name="daily", wording="x", now=NOW,
+               progress=lambda done, of: seen.append((done, of)))
+    assert seen == [(1000, 2500), (2000, 2500), (2500, 2500)]
+
+
+def test_the_commands_import_list_add_and_remove(tmp_path: Path) -> None:
+    """The whole noun as a person types it: exit code 3 for a bad row, 1 without consent, and a reader who left comes back by hand only."""
+    newsroom = NewsroomFolder.make(tmp_path, relay_port=9)
+    (tmp_path / "readers.csv").write_bytes((FILE + "nobody,x\n").encode("cp932"))
+    answer = newsroom.run("subscribers", "import", "readers.csv", "--list", "daily", "--consent", "signed at the open day", "--yes", "--json")
+    assert answer.code == 3
+    assert {key: answer.json()[key] for key in ("read", "added", "refused")} == {"read": 4, "added": 3, "refused": 1}
+    assert "readers.csv:5:" in answer.err
+    assert newsroom.run("subscribers", "import", "readers.csv", "--list", "daily", "--consent", " ", "--yes").code == 1
+    assert newsroom.run("subscribers", "remove", HANAKO, "--list", "daily", "--yes").code == 0
+    listed = newsroom.run("subscribers", "list", "--json").json()
+    assert {entry["address"]: entry["state"] for entry in listed} == {HANAKO: "left", TARO: "subscribed", ALICE: "subscribed"}
+    assert HANAKO in newsroom.run("subscribers", "list", "--state", "left").out
+    add = ("subscribers", "add", "Hanako@Example.JP", "--list", "daily", "--consent", "asked by telephone")
+    assert newsroom.run(*add).code == 1
+    assert "Back on the list" in newsroom.run(*add, "--yes").out
+    assert newsroom.run("subscribers", "add", "nobody", "--list", "daily", "--consent", "x").code == 3
+    assert json.loads(newsroom.run("subscribers", "list", "--state", "left", "--json").out) == []
+
+
+def test_a_reader_added_by_hand_is_found_by_another_spelling(database: Database) -> None:
+    lists(database)
+    join(database, "Hanako@日本語.jp")
+    with database.reading() as session:
+        assert [reader.address for reader in find(session, parse_address("hanako@xn--wgv71a119e.jp"))] == ["Hanako@日本語.jp"]
