@@ -99,7 +99,7 @@ def _send_mails(press: Press, issue_id: int, clock: Clock, *, progress: Callable
     with press.database.reading() as session:
         state = session.get_one(Issue, issue_id).state
     if state == "approved":
-        start_issue(press.database, issue_id, clock())
+        start_issue(press.database, press.settings, issue_id, clock())
         state = "sending"
     if state != "sending":
         return counts(press.database, issue_id)

@@ -113,7 +113,7 @@ def remove_subscriber(desk: Desk, address: str, list_name: str | None, yes: bool
 
 
 @subscribers.command("import", help=_(
-    "Import readers who agreed from a CSV file whose first line names the columns: email,name. The same file again changes nothing; "
+    "Import readers who agreed from a CSV file. Its first line names the columns: email,name. The same file again changes nothing; "
     "who left stays away.") + "\n\n" + examples(
     "publisher subscribers import readers.csv --list daily --consent \"signed at the open day\""))
 @click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")

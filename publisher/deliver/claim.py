@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
@@ -59,7 +59,7 @@ def _due(session: Session, issue_id: int, now: datetime, most: int) -> list[Deli
     found: list[Delivery] = []
     for state in ("queued", "unknown", "deferred"):
         if len(found) < most:
-            query: Select[tuple[Delivery]] = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state)
+            query = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state)
             if state != "queued":
                 query = query.where((Delivery.not_before.is_(None)) | (Delivery.not_before <= now))
             found += session.scalars(query.order_by(Delivery.id).limit(most - len(found)))
@@ -132,14 +132,13 @@ def recover(database: Database, journal: Journal, issue_id: int, retry_for: time
     """
     entries = journal.entries()
     known = {entry.delivery_id: entry for entry in entries}
-    foreign = not entries
     unknown = 0
     while True:
         with database.writing() as session:
             rows = session.scalars(select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == "sending")
                                    .order_by(Delivery.id).limit(_AT_ONCE)).all()
             for row in rows:
-                unknown += _recover_row(row, known.get(row.id), retry_for, now, foreign=foreign)
+                unknown += _recover_row(row, known.get(row.id), retry_for, now, foreign=journal.is_new)
         if not rows:
             break
     _believe(database, issue_id, entries)

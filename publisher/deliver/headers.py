@@ -6,7 +6,6 @@
 import base64
 import re
 from collections.abc import Iterator
-from email.utils import parseaddr
 
 import idna
 import regex
@@ -72,14 +71,19 @@ def unquoted(address: str) -> str:
     return f"{local[1:-1]}@{domain}" if local.startswith('"') else address
 
 
+def split_mailbox(value: str) -> tuple[str, str]:
+    """Display name and address of `Name <address>`. The name is taken as it was written, with or without quotes: it may hold a comma."""
+    phrase, bracket, rest = value.rpartition("<")
+    if not bracket:
+        return "", value.strip()
+    phrase = phrase.strip()
+    if len(phrase) > 1 and phrase.startswith('"') and phrase.endswith('"'):
+        phrase = re.sub(r"\\(.)", r"\1", phrase[1:-1])
+    return phrase, rest.rstrip("> ").strip()
+
+
 def _mailbox(name: str, value: str) -> list[str]:
-    phrase, address = parseaddr(value) if "<" in value else ("", value)
-    if "<" in value:
-        # What stands before the last bracket is the name as it was written; the parser drops what it takes for a comment.
-        phrase = value.rpartition("<")[0].strip()
-        address = value.rpartition("<")[2].rstrip("> ")
-        if len(phrase) > 1 and phrase.startswith('"') and phrase.endswith('"'):
-            phrase = re.sub(r"\\(.)", r"\1", phrase[1:-1])
+    phrase, address = split_mailbox(value)
     spec = route(address)
     return _with_phrase(name, phrase, f"<{spec}>") if phrase else [spec]
 

@@ -43,8 +43,14 @@ class Journal:
         except OSError as error:
             raise PublisherError(_("the journal %(path)s cannot be opened: %(reason)s", path=self.path, reason=error.strerror),
                                  remedy=_("the folder paths.state must be writable")) from error
+        # A journal that was empty knows nothing: rows in mid-send belong to a process with a journal elsewhere.
+        self.is_new = os.fstat(self._file).st_size == 0
         self._synced = time.monotonic()
         self._lock = Lock()
+        self._begin()
+
+    def _begin(self) -> None:
+        os.write(self._file, b"begin\n")
 
     def intent(self, delivery_id: int, at: datetime) -> None:
         """Write that the first byte of this mail is about to leave. Raises OSError (disk full): then it must not leave."""
@@ -79,6 +85,7 @@ class Journal:
     def clear(self) -> None:
         """Forget everything: the database knows it now. A kill before this reads the same facts again, which changes nothing."""
         os.ftruncate(self._file, 0)
+        self._begin()
 
     def close(self, *, settled: bool) -> None:
         """Close the file; a settled one is removed."""

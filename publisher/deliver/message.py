@@ -8,14 +8,14 @@ import hashlib
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from email.utils import format_datetime, parseaddr
+from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
-from publisher.deliver.headers import header_line, route
+from publisher.deliver.headers import header_line, route, split_mailbox
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.links import BOUNCE, MESSAGE, leave_token, leave_url
@@ -68,7 +68,7 @@ class Mailing:
     def __init__(self, edition: Edition, issue: Issue, list_id: int, settings: Settings, keys: Keys) -> None:
         self._keys, self._settings = keys, settings
         self._issue_id, self._list_id = issue.id, list_id
-        self._sender = route(parseaddr(edition.headers["From"])[1] or edition.headers["From"])
+        self._sender = route(split_mailbox(edition.headers["From"])[1])
         self._domain = self._sender.rpartition("@")[2]
         boundary = "=_" + hashlib.sha256(f"{edition.html}\0{edition.text}".encode()).hexdigest()[:32]
         day = (issue.started_at or issue.approved_at or issue.created_at).astimezone(ZoneInfo(settings.site.timezone))

@@ -22,7 +22,8 @@ def start_issue(database: Database, settings: Settings, issue_id: int, now: date
     with database.writing() as session:
         issue = session.get(Issue, issue_id, with_for_update=True)
         if issue is None or issue.state != "approved":
-            raise PublisherError(_("issue %(id)s is not approved", id=issue_id), remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
+            raise PublisherError(_("issue %(id)s is not approved", id=issue_id),
+                                 remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
         voided = issue.approved_hash != content_hash(session, issue_id)
         if voided:
             issue.state, issue.approved_hash, issue.approved_at, issue.approved_by = "draft", None, None, None

@@ -78,7 +78,8 @@ class Archive:
         picture = snapshot.get("image_url") if own and is_web_url(snapshot.get("image_url") or "") else None
         return self._pages.page(
             "story", language, headers=_LONG, pictures=[picture], story=snapshot, picture=picture, section=pick.section,
-            source_url=url if is_web_url(url) else None, source=clean_line(snapshot.get("source_name") or "") or urlsplit(url).hostname, address=story_url(self._settings.site.url, story_id),
+            source_url=url if is_web_url(url) else None, source=clean_line(snapshot.get("source_name") or "") or urlsplit(url).hostname,
+            address=story_url(self._settings.site.url, story_id),
             date=story_date(snapshot.get("date"), language, self._zone(name)), summary=_summary(snapshot),
             body=markdown_html(snapshot.get("body") or "") if own else "", issue=self._entry(issue, name, language),
             also=[other for other in pick.also if other.get("name") and is_web_url(other.get("url") or "")])

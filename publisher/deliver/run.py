@@ -1,0 +1,231 @@
+"""One run over the due mails of an issue: one hand at the database, a thread for each connection, a journal between them."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from publisher.db import Database
+from publisher.deliver.claim import Claimed, Settled, claim, release, settle
+from publisher.deliver.control import counts
+from publisher.deliver.headers import BadHeader
+from publisher.deliver.journal import Journal
+from publisher.deliver.message import Mail, Mailing
+from publisher.deliver.smtp import Connection, ConnectionLost, RelayTrouble
+from publisher.deliver.verdict import Counts, Verdict
+from publisher.errors import PublisherError
+from publisher.i18n import _
+
+SETTLE_EVERY = 0.5  # seconds
+SETTLE_AT = 200
+# A reader who leaves is asked about again when his mail is claimed: never much earlier than a second before it leaves.
+_LEAST, _MOST = 2, 500
+_OPENING_TRIES = (0.2, 1.0)
+_PAUSES_AFTER_421 = (2.0, 10.0, 30.0)
+# So many mails in a row refused for what they say: it is the issue, not the readers.
+_CONTENT_REFUSALS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The connections of a run: at most `most`, each opened by `open`."""
+
+    most: int
+    open: Callable[[], Connection]
+
+
+class Run:
+    """Everything one run shares between its threads. `trouble` says why it ended early, if it did."""
+
+    def __init__(self, database: Database, issue_id: int, list_id: int, mailing: Mailing, journal: Journal, *, lines: Lines,
+                 clock: Callable[[], datetime], retry_for: timedelta, stop: threading.Event) -> None:
+        self._database, self._issue_id, self._list_id = database, issue_id, list_id
+        self._mailing, self._journal, self._lines = mailing, journal, lines
+        self._clock, self._retry_for = clock, retry_for
+        self._asked_to_stop = stop
+        self._ending = threading.Event()
+        self._work: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
+        self._done: queue.SimpleQueue[Settled] = queue.SimpleQueue()
+        self._in_hand: dict[int, Claimed] = {}
+        self._content_refusals = 0
+        self.trouble: PublisherError | None = None
+        self.fault: Exception | None = None
+
+    def go(self, progress: Callable[[Counts], None] | None) -> None:
+        """Send until nothing is due, somebody stops it, or the relay is in trouble. Every claimed mail is settled or given back."""
+        threads = [threading.Thread(target=self._keep_busy, name=f"line-{number}", daemon=True) for number in range(self._lines.most)]
+        known = counts(self._database, self._issue_id)
+        try:
+            self._feed(threads, known, progress)
+        finally:
+            self._ending.set()
+            for _thread in threads:
+                self._work.put(None)
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+            self._settle()
+            release(self._database, list(self._in_hand.values()), self._clock())
+        if self.fault is not None:
+            raise self.fault
+        if progress:
+            progress(counts(self._database, self._issue_id))
+
+    def _feed(self, threads: list[threading.Thread], known: Counts, progress: Callable[[Counts], None] | None) -> None:
+        """Claim as much as one second needs, settle what is done, look up twice a second."""
+        pace, finished = _LEAST * len(threads), 0
+        while not self._asked_to_stop.is_set() and not self._ending.is_set():
+            if len(self._in_hand) < pace:
+                claimed = claim(self._database, self._issue_id, self._list_id, self._clock(), min(_MOST, pace - len(self._in_hand) + len(threads)))
+                if not claimed and not self._in_hand:
+                    return
+                for mail in claimed or ():
+                    self._in_hand[mail.delivery_id] = mail
+                    self._work.put(mail)
+                self._start(threads)
+            began = time.monotonic()
+            done = self._settle(wait=SETTLE_EVERY)
+            finished += done
+            rate = done / max(0.01, time.monotonic() - began)
+            pace = int(min(_MOST, max(_LEAST * len(threads), rate, pace * 0.8)))
+            if progress and done:
+                progress(_moved_on(known, finished))
+
+    def _start(self, threads: list[threading.Thread]) -> None:
+        """No more connections than mails."""
+        for thread in threads[:max(1, len(self._in_hand))]:
+            if thread.ident is None:
+                thread.start()
+
+    def _settle(self, *, wait: float = 0.0) -> int:
+        """Write the outcomes that have come, waiting up to `wait` seconds for a batch of them; returns how many."""
+        batch: list[Settled] = []
+        deadline = time.monotonic() + wait
+        while len(batch) < SETTLE_AT:
+            try:
+                batch.append(self._done.get(timeout=max(0.0, deadline - time.monotonic())) if wait else self._done.get_nowait())
+            except queue.Empty:
+                break
+            if len(batch) == len(self._in_hand):
+                break
+        settle(self._database, batch, self._retry_for)
+        for one in batch:
+            self._in_hand.pop(one.mail.delivery_id, None)
+        if not wait and len(batch) == SETTLE_AT:
+            return len(batch) + self._settle()
+        return len(batch)
+
+    def _keep_busy(self) -> None:
+        """A thread's life: take a mail, hand it over, take the next. Trouble ends the run for all."""
+        line = _Line(self._lines.open, self._ending)
+        try:
+            while not self._ending.is_set():
+                mail = self._work.get()
+                if mail is None:
+                    return
+                if self._ending.is_set() or self._asked_to_stop.is_set():
+                    return
+                self._hand_over(line, mail)
+        except PublisherError as error:
+            self._give_up(error)
+        except OSError as error:
+            # The journal cannot be written (disk full, read-only): without an intent on record no mail may leave.
+            self._give_up(PublisherError(_("the sending journal cannot be written: %(reason)s", reason=error.strerror or str(error)),
+                                         remedy=_("make room in paths.state; nothing was lost")))
+        except Exception as error:
+            # A fault of ours in one thread must end the run and be seen, or the others would wait for its mails for ever.
+            self.fault = error
+            self._ending.set()
+        finally:
+            line.close()
+
+    def _give_up(self, error: PublisherError) -> None:
+        self.trouble = self.trouble or error
+        self._ending.set()
+
+    def _hand_over(self, line: "_Line", claimed: Claimed) -> None:
+        try:
+            mail = self._mailing.to(claimed.subscriber_id, claimed.address)
+        except BadHeader as error:
+            self._finish(claimed, Verdict("refused", error.reason))
+            return
+        # Trouble from here to the first recipient is nobody's fault: the mail stays in hand, and is given back at the end of the run.
+        connection = line.connection()
+        self._journal.intent(claimed.delivery_id, self._clock())
+        try:
+            verdict = connection.send(mail)
+        except ConnectionLost:
+            # Some relays close after a number of mails without a word (Yahoo): that is no failure of this one.
+            line.close()
+            verdict = self._once_more(line, mail)
+        self._finish(claimed, verdict)
+        self._look_at(line, verdict)
+
+    def _once_more(self, line: "_Line", mail: Mail) -> Verdict:
+        try:
+            return line.connection().send(mail)
+        except ConnectionLost as error:
+            line.close()
+            return Verdict("deferred", f"the connection was lost twice: {error}")
+
+    def _look_at(self, line: "_Line", verdict: Verdict) -> None:
+        if verdict.closing:
+            line.close()
+        if verdict.closing and verdict.state == "deferred":
+            line.wait_after_421(verdict.reason)
+        elif verdict.state == "accepted":
+            line.patience = 0
+        refused = verdict.state == "refused" and verdict.content
+        self._content_refusals = self._content_refusals + 1 if refused else 0
+        if self._content_refusals >= _CONTENT_REFUSALS:
+            raise RelayTrouble(_("the relay refuses what this issue says: %(reason)s", reason=verdict.reason),
+                               remedy=_("look at the reason; the readers not tried yet still wait"))
+
+    def _finish(self, mail: Claimed, verdict: Verdict) -> None:
+        now = self._clock()
+        self._journal.outcome(mail.delivery_id, verdict, now)
+        self._done.put(Settled(mail, verdict, now))
+
+
+class _Line:
+    """A thread's connection, opened when it is needed and again when it broke."""
+
+    def __init__(self, opener: Callable[[], Connection], ending: threading.Event) -> None:
+        self._open, self._ending = opener, ending
+        self._connection: Connection | None = None
+        self.patience = 0
+
+    def connection(self) -> Connection:
+        """The open connection. Raises RelayTrouble after several tries."""
+        if self._connection is None:
+            for pause in _OPENING_TRIES:
+                try:
+                    self._connection = self._open()
+                    return self._connection
+                except RelayTrouble as error:
+                    if not error.passing or self._ending.wait(pause):
+                        raise
+            self._connection = self._open()
+        return self._connection
+
+    def wait_after_421(self, reason: str) -> None:
+        """The relay wants a rest (RFC 5321 section 3.8). Raises RelayTrouble when it goes on wanting one."""
+        if self.patience >= len(_PAUSES_AFTER_421):
+            raise RelayTrouble(_("the relay asks for a rest: %(reason)s", reason=reason), remedy=_("the mails that wait are tried again later"))
+        self._ending.wait(_PAUSES_AFTER_421[self.patience])
+        self.patience += 1
+
+    def close(self) -> None:
+        """Close the connection if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _moved_on(before: Counts, finished: int) -> Counts:
+    """The counts as a bar needs them, without asking the database: `finished` mails have left the queue."""
+    waiting = max(0, before.queued - finished)
+    return Counts(total=before.total, queued=waiting, accepted=before.accepted + before.queued - waiting, refused=before.refused,
+                  skipped=before.skipped, sending=before.sending, deferred=before.deferred, unknown=before.unknown)
