@@ -62,8 +62,9 @@ class Newsroom:
     def rows(self) -> dict[str, Delivery]:
         """The row of each reader, by address."""
         with self.database.reading() as session:
-            return {address: row for row, address in session.execute(
-                select(Delivery, Subscriber.address).join(Subscriber, Subscriber.id == Delivery.subscriber_id).where(Delivery.issue_id == self.issue_id))}
+            found = session.execute(select(Delivery, Subscriber.address).join(Subscriber, Subscriber.id == Delivery.subscriber_id)
+                                    .where(Delivery.issue_id == self.issue_id))
+            return {address: row for row, address in found}
 
     def state(self) -> str:
         """The state of the issue."""
@@ -94,5 +95,5 @@ def crowd(database: Database, number: int, now: datetime = START) -> None:
                   for index in range(number)]
         session.execute(insert(Subscriber), people)
         ids = session.scalars(select(Subscriber.id).where(Subscriber.address_key.like("r%@example.jp"))).all()
-        session.execute(insert(Subscription), [{"list_id": list_id, "subscriber_id": one, "state": "subscribed", "created_at": now, "confirmed_at": now}
-                                               for one in ids])
+        usual = {"list_id": list_id, "state": "subscribed", "created_at": now, "confirmed_at": now}
+        session.execute(insert(Subscription), [usual | {"subscriber_id": one} for one in ids])

@@ -31,7 +31,7 @@ def test_a_mail_carries_the_headers_that_receivers_ask_for(database: Database, t
     assert b"\n" not in data.replace(b"\r\n", b"")
     assert max(len(line) for line in data.split(b"\r\n")) <= 998
     mail = parsed(data)
-    names = [name.lower() for name in mail.keys()]
+    names = [name.lower() for name in mail]
     assert len(names) == len(set(names))
     assert mail["From"] == "AI モーニング <news@news.example.jp>"
     assert mail["To"] == HANAKO

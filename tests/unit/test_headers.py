@@ -11,8 +11,9 @@ from publisher.deliver.headers import BadHeader, header_line, route, split_mailb
 
 # Everything that may stand in a headline; what may not is tested below.
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1, max_size=200)
-MIXED = st.lists(st.sampled_from(["生成AI", "の", "OpenAI", " ", "GPT-5.2", "、", "「", "」", "＝", "=?", "?=", "🐦‍🔥", "👨‍👩‍👧‍👦", "が" * 9, "é", "  "]),
-                 min_size=1, max_size=40).map("".join)
+MIXED = st.lists(st.sampled_from([
+    "生成AI", "の", "OpenAI", " ", "GPT-5.2", "、", "「", "」", "＝", "=?", "?=", "🐦‍🔥", "👨‍👩‍👧‍👦", "が" * 9, "é", "  "]),
+    min_size=1, max_size=40).map("".join)
 
 
 def unfolded(line: bytes) -> str:
@@ -95,7 +96,8 @@ def test_addresses_travel_in_the_form_that_servers_take(typed: str, travels: str
     assert unquoted(route("a..b@docomo.ne.jp")) == "a..b@docomo.ne.jp"
 
 
-@pytest.mark.parametrize("address", ["太郎@example.jp", "taro", "@example.jp", "taro@", "ta ro@example.jp", "taro@exa mple.jp", "taro@example.jp>\r\nDATA"])
+@pytest.mark.parametrize("address", ["太郎@example.jp", "taro", "@example.jp", "taro@", "ta ro@example.jp", "taro@exa mple.jp",
+                                     "taro@example.jp>\r\nDATA"])
 def test_what_no_server_could_take_is_refused(address: str) -> None:
     """It costs one reader, with a reason, and never reaches a command."""
     with pytest.raises(BadHeader):
