@@ -12,7 +12,7 @@ from publisher.ingest.excerpt import says_something
 from publisher.ingest.markdown import Outline, title_of
 from publisher.ingest.post import FrontMatter
 from publisher.ingest.report import Context, looks_like_report
-from publisher.ingest.report_fields import Fields, kind_of, labelled, on_one_line, read_facts, read_fields
+from publisher.ingest.report_fields import Fields, labelled, on_one_line, read_facts, read_fields
 from publisher.ingest.report_story import LONGEST_HEADLINE, Found, problems_of, summary_of
 from publisher.text.clean import clean_line, clean_markdown, safe_target
 from publisher.text.dates import find_date, is_only_date
@@ -53,7 +53,8 @@ def read_article(outline: Outline, front: FrontMatter | None, context: Context) 
 def _page(outline: Outline, title: str | None) -> _Page | None:
     """The headline (front matter wins, then the first heading, then the first line) and the rest."""
     lines = list(outline.lines)
-    first = next((row for row, line in enumerate(lines) if not outline.code[row] and re.search(r"\w", line) and not (is_debris(line) and row + 1 < len(lines))), None)
+    first = next((row for row, line in enumerate(lines)
+                  if not outline.code[row] and re.search(r"\w", line) and not (is_debris(line) and row + 1 < len(lines))), None)
     heading = next((heading for heading in outline.headings if heading.level <= 6 and re.search(r"\w", heading.text)), None)
     if title:
         if heading and first == heading.line and (heading.level == 1 or _nearly_same(plain_line(heading.text), title)):
@@ -121,8 +122,9 @@ def _body(lines: Sequence[str], code: Sequence[bool], headline: str) -> str:
 
 
 def _from_text(lines: Sequence[str], headline: str) -> list[str]:
-    filled = [line for line in lines if line.strip()]
-    blank_lines = sum(1 for row in range(1, len(lines)) if not lines[row].strip() and lines[row - 1].strip())
+    rows = [row for row, line in enumerate(lines) if line.strip()]
+    filled = [lines[row] for row in rows]
+    blank_lines = sum(1 for before, after in zip(rows, rows[1:], strict=False) if after > before + 1)
     if len(filled) > 2 and blank_lines * 5 < len(filled):
         return [part for line in filled for part in (line.strip(), "")]
     lines = without_captions(lines, headline)
@@ -145,7 +147,8 @@ def _is_section(lines: Sequence[str], row: int) -> bool:
     before = next((lines[above].strip() for above in range(row - 1, max(-1, row - 4), -1) if lines[above].strip()), "")
     after = next((lines[below].strip() for below in range(row + 1, min(len(lines), row + 4)) if lines[below].strip()), "")
     alone = (row == 0 or not lines[row - 1].strip()) and (row + 1 < len(lines) and not lines[row + 1].strip())
-    return alone and not before.startswith(("「", "『", "“", "\"")) and bool(re.match(r"[\d①-⑳]", after) or re.search(r"[。.!?！？]", after)) and len(after) > 8
+    quoted = before.startswith(("「", "『", "“", "\""))
+    return alone and not quoted and len(after) > 8 and bool(re.match(r"[\d①-⑳]", after) or re.search(r"[。.!?！？]", after))
 
 
 def _found(headline: str, body: str, facts: tuple[Fact, ...], fields: Fields, front: FrontMatter, context: Context) -> Found:
@@ -165,7 +168,8 @@ def _found(headline: str, body: str, facts: tuple[Fact, ...], fields: Fields, fr
         tags=tags, author=_author(front) or plain_line(fields.values.get("author", "")) or None,
         source_name=_plain(front.text("source_name", "source", "publisher", "情報源", "出典")) or fields.source_name,
         source_url=_address(front, "canonical_url", "source_url", "original_url", "external_url", "link", "url") or fields.source_url,
-        image_url=image or (picture["url"] if picture else None), image_alt=alt or (clean_line(picture["alt"]) or None if picture and not image else None),
+        image_url=image or (picture["url"] if picture else None),
+        image_alt=alt or (clean_line(picture["alt"]) or None if picture and not image else None),
         date=iso, language=language, reading_minutes=minutes, excerpt=excerpt,
     ), problems)
 
@@ -220,9 +224,3 @@ def _plain(text: str | None) -> str | None:
 
 def _address(front: FrontMatter, *names: str) -> str | None:
     return next((url for name in names if (text := front.text(name)) and (url := safe_target(text)) and is_web_url(url)), None)
-
-
-def has_labels(line: str) -> bool:
-    """Whether a line carries a field that the newsroom's reports use."""
-    found = labelled(line)
-    return bool(found and kind_of(found.label))

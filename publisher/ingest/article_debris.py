@@ -8,16 +8,30 @@ from publisher.text.fingerprint import containment, ngrams
 _DEBRIS = re.compile(
     r"(?:URLを?コピー(?:しました|する)?|リンクを?コピー(?:しました|する)?|コピーしました|よかったらシェアしてね|(?:この記事を)?シェア(?:する|してね)?|(?:記事を)?共有(?:する)?|ツイート(?:する)?|ポスト(?:する)?|はてな(?:ブックマーク)?|はてブ"
     r"|(?:facebook|twitter|x|line|pocket|pinterest|linkedin|instagram|hatena|note|feedly|threads|bluesky|reddit|whatsapp|telegram|email|e-mail|rss)(?:でシェア|で送る|に保存)?"
-    r"|いいね|フォロー(?:する)?|保存(?:する)?|印刷(?:する)?|ブックマーク(?:する)?|コメント(?:する|を残す|を書く|欄|一覧)?(?:[ ]*[(（]?\d+[ ]*件?[)）]?)?|コメントをキャンセル|返信(?:する)?|目次(?:[ ]*[\[［(（]?(?:閉じる|開く|非表示|表示)[\]］)）]?)?|閉じる|もくじ"
+    r"|いいね|フォロー(?:する)?|保存(?:する)?|印刷(?:する)?|ブックマーク(?:する)?|コメント(?:する|を残す|を書く|欄"
+    r"|一覧)?(?:[ ]*[(（]?\d+[ ]*件?[)）]?)?|コメントをキャンセル|返信(?:する)?|目次(?:[ ]*[\[［(（]?(?:閉じる|開く|非表示"
+    r"|表示)[\]］)）]?)?|閉じる|もくじ"
     r"|続きを読む|もっと見る|次の記事(?:へ)?|前の記事(?:へ)?|トップ(?:ページ)?(?:へ|に戻る)?|ページの先頭へ|ホーム|メニュー|検索|プロフィール|この記事を書いた人|スポンサー(?:ド)?リンク|広告|PR|アーカイブ|サイドバー|ログイン|会員登録|名前|メール|サイト"
-    r"|メールアドレスが公開されることはありません.*|※?[ ]*が付いている欄は必須項目です.*|次回のコメントで使用するため.*|この記事は約[ ]*\d+[ ]*分で読めます|読了(?:時間|目安)[:：]?[ ]*(?:約[ ]*)?\d+[ ]*分|約?[ ]*\d+[ ]*分で読め(?:る|ます)"
-    r"|[\d,，]+[ ]*(?:文字|字|views?|pv|回閲覧|閲覧|words|characters|min(?:ute)?s?(?: read)?|コメント|comments?|shares?|likes?)|(?:文字数|閲覧数)[:：]?[ ]*[\d,，]+(?:文字|字)?"
-    r"|share(?: this| on .{1,20}| via .{1,20}| article| this (?:article|post|story))?|tweet(?: this)?|copy (?:link|url)|(?:link|url) copied|copied|(?:\d+ )?comments?(?: \(\d+\))?|(?:leave|post|write|add) a (?:comment|reply)|reply|cancel reply"
-    r"|table of contents|contents|toc|\[?toc\]?|jump to section|print|save|bookmark|like|follow(?: us)?|subscribe|sign (?:in|up)|log ?in|menu|home|search|skip to (?:main )?content|advertisement|sponsored|ads?|read more|load more|next (?:post|article)|previous (?:post|article)|back to top|your email address will not be published.*)"
+    r"|メールアドレスが公開されることはありません.*|※?[ ]*が付いている欄は必須項目です.*|次回のコメントで使用するため.*"
+    r"|この記事は約[ ]*\d+[ ]*分で読めます|読了(?:時間|目安)[:：]?[ ]*(?:約[ ]*)?\d+[ ]*分|約?[ ]*\d+[ ]*分で読め(?:る|ます)"
+    r"|[\d,，]+[ ]*(?:文字|字|views?|pv|回閲覧|閲覧|words|characters|min(?:ute)?s?(?: read)?|コメント|comments?|shares?|likes?)"
+    r"|(?:文字数|閲覧数)[:：]?[ ]*[\d,，]+(?:文字|字)?"
+    r"|share(?: this| on .{1,20}| via .{1,20}| article| this (?:article|post|story))?|tweet(?: this)?|copy (?:link|url)|(?:link"
+    r"|url) copied|copied|(?:\d+ )?comments?(?: \(\d+\))?|(?:leave|post|write|add) a (?:comment|reply)|reply|cancel reply"
+    r"|table of contents|contents|toc|\[?toc\]?|jump to section|print|save|bookmark|like|follow(?: us)?|subscribe|sign (?:in|up)"
+    r"|log ?in|menu|home|search|skip to (?:main )?content|advertisement|sponsored|ads?|read more|load more|next (?:post|article)"
+    r"|previous (?:post|article)|back to top|your email address will not be published.*)"
     r"[ ]*[!！.。…:：▼▲]*", re.IGNORECASE)
-_TAIL = re.compile(r"(?:よかったらシェアしてね|この記事をシェア(?:する)?|この記事を書いた人|コメントする|コメントを(?:残す|書く)|関連記事|あわせて読みたい|おすすめ記事|人気記事|leave a (?:reply|comment)|related (?:posts|articles|stories)|you may also like|more from.{0,40}|share this(?: article| post| story)?)[ ]*[!！:：]*", re.IGNORECASE)
-_SOURCES = re.compile(r"[#* ]*(?:sources?|references?|参考(?:文献|資料|リンク|サイト)?|出典|情報源|引用元?|via|tags?|タグ|カテゴリー?|関連記事|関連リンク|categor(?:y|ies))[*]*[ ]*[:：][* ]*", re.IGNORECASE)
-_CAPTION = re.compile(r"(?:画像|写真|図\d*|図表\d*|イメージ|photo|image|figure \d+|picture|credit|image credit|photo by)[ ]*(?:[:：=＝／/]|by[ ]).{0,80}", re.IGNORECASE)
+_TAIL = re.compile(
+    r"(?:よかったらシェアしてね|この記事をシェア(?:する)?|この記事を書いた人|コメントする|コメントを(?:残す|書く)|関連記事"
+    r"|あわせて読みたい|おすすめ記事|人気記事|leave a (?:reply|comment)|related (?:posts|articles|stories)|you may also like"
+    r"|more from.{0,40}|share this(?: article| post| story)?)[ ]*[!！:：]*", re.IGNORECASE)
+_SOURCES = re.compile(
+    r"[#* ]*(?:sources?|references?|参考(?:文献|資料|リンク|サイト)?|出典|情報源|引用元?|via|tags?|タグ|カテゴリー?|関連記事"
+    r"|関連リンク|categor(?:y|ies))[*]*[ ]*[:：][* ]*", re.IGNORECASE)
+_CAPTION = re.compile(
+    r"(?:画像|写真|図\d*|図表\d*|イメージ|photo|image|figure \d+|picture|credit|image credit|photo by)[ ]*(?:[:：=＝／/]"
+    r"|by[ ]).{0,80}", re.IGNORECASE)
 _CONTENTS = re.compile(r"[#*\s]*(?:目次|もくじ|table of contents|contents|toc)[*:：\s]*", re.IGNORECASE)
 _STOP = "。．.!?！？…」』:：、,，;；"
 _LONGEST_TITLE = 70

@@ -6,7 +6,8 @@ from publisher.errors import BadInput
 from publisher.i18n import _
 
 MAX_BYTES = 5 * 1024 * 1024
-_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF-", b"\x1f\x8b", b"\x7fELF", b"Rar!", b"7z\xbc\xaf", b"BZh9", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3")
+_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"PK\x03\x04", b"%PDF-",
+          b"\x1f\x8b", b"\x7fELF", b"Rar!", b"7z\xbc\xaf", b"BZh9", b"\xfd7zXZ", b"RIFF", b"OggS", b"ID3")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 # ISO-2022-JP, which is seven-bit and would pass for ASCII (RFC 1468).
 _ESCAPED_JAPANESE = (b"\x1b$@", b"\x1b$B", b"\x1b(J")

@@ -10,12 +10,17 @@ _COMMON = re.compile(
     "|ニュース|テクノロジー|ビジネス|トレンド|サービス|モデル|レポート|ポイント|ブログ|サイト|ページ|メディア|コンテンツ|システム|データ|ツール|インサイト|アップデート|ハイライト|マーケット|イノベーション|デジタル|ソリューション|エンジニア|まとめ"
 )
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9.+'’-]*[A-Za-z0-9+]|[ァ-ヶー]{3,}|[一-龠々]{2,}|\d[\d,.]*[%％円億万兆倍件社人台年月ドル]?")
-_COMMON_ENGLISH = frozenset(
-    "ai it dx ict ml llm the and for with from that this these those your our you we us are is was were be been has have had will can may not all any its their his her in on at of to by as or an a"
-    " latest news update updates technology technologies tech trend trends insight insights market markets analysis article articles post posts blog read more about learn here what when how why who which daily weekly"
-    " monthly today week welcome discover explore into new most important industry business company companies world future development developments stories story report reports summary overview guide best top"
-    " bring brings bringing get stay informed everything need know artificial intelligence machine learning model models data digital innovation".split()
+_COMMON_WORDS = (
+    "ai it dx ict ml llm the and for with from that this these those your our you we us are is was were be been has have had will"
+    " can may not all any its their his her in on at of to by as or an a"
+    " latest news update updates technology technologies tech trend trends insight insights market markets analysis article"
+    " articles post posts blog read more about learn here what when how why who which daily weekly"
+    " monthly today week welcome discover explore into new most important industry business company companies world future"
+    " development developments stories story report reports summary overview guide best top"
+    " bring brings bringing get stay informed everything need know artificial intelligence machine learning model models data"
+    " digital innovation"
 )
+_COMMON_ENGLISH = frozenset(_COMMON_WORDS.split())
 
 
 def says_something(excerpt: str, title: str, body: str) -> bool:

@@ -64,7 +64,7 @@ def fetch(url: str, settings: Settings, *, etag: str | None = None, last_modifie
         seen.append(here)
         with _exchange(url, here, settings.fetch, headers) as response:
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
-                return _answer(url, here, response)
+                return _answer(url, here, response, asked=bool(etag or last_modified))
             here = _next(url, urljoin(here, response.headers["location"]), seen)
 
 
@@ -236,9 +236,9 @@ def is_open(address: Address) -> bool:
     return real.is_global and not real.is_multicast and not real.is_reserved and not real.is_unspecified
 
 
-def _answer(url: str, here: str, response: httpx.Response) -> Fetched:
+def _answer(url: str, here: str, response: httpx.Response, *, asked: bool) -> Fetched:
     etag, last_modified = (response.headers.get(name) for name in ("etag", "last-modified"))
-    if response.status_code == HTTPStatus.NOT_MODIFIED:
+    if response.status_code == HTTPStatus.NOT_MODIFIED and asked:
         return Fetched(here, etag=etag, last_modified=last_modified, unchanged=True)
     if response.status_code != HTTPStatus.OK:
         raise BadInput(url, _("the server answers %(status)s", status=_status(response.status_code)))

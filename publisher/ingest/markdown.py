@@ -18,7 +18,8 @@ _IN_PAGE_ITEM = re.compile(r"^[ ]*(?:[-*+•]|\d{1,3}[.)])[ ]+\[[^\[\]\n]*\]\(#[
 _BOLD_LINE = re.compile(r"(?:\*\*(?P<bold>[^*\n]{2,200})\*\*|[■◆▼●★□◇][ \u3000]*(?P<sign>[^\n]{2,120})|【(?P<lens>[^【】\n]{2,120})】)")
 _ENDS_LIKE_LABEL = (":", "：")
 EMOJI = "\u2190-\u21ff\u2300-\u23ff\u2600-\u27bf\u2b00-\u2bff\u3030\u303d\U0001f000-\U0001faff\ufe0f\u200d\u20e3"
-_PICTOGRAM = re.compile("[\U0001f000-\U0001faff\ufe0f\u20e3\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2614\u2615\u2648-\u2653\u267f\u2693\u26a0\u26a1\u26aa\u26ab"
+_PICTOGRAM = re.compile(
+    "[\U0001f000-\U0001faff\ufe0f\u20e3\u231a\u231b\u23e9-\u23f3\u25fd\u25fe\u2614\u2615\u2648-\u2653\u267f\u2693\u26a0\u26a1\u26aa\u26ab"
                         "\u26bd\u26be\u26c4\u26c5\u26ce\u26d4\u26ea\u26f2\u26f3\u26f5\u26fa\u26fd\u2705\u270a\u270b\u2728\u274c\u274e\u2753-\u2755\u2757"
                         "\u2795-\u2797\u27b0\u27bf\u2b1b\u2b1c\u2b50\u2b55]|(?<=[^\\w])\u200d")
 _KEYCAP = re.compile("^[0-9#*]\ufe0f?\u20e3[ ]*|^\U0001f51f[ ]*")

@@ -76,7 +76,7 @@ def _read(lines: list[str], offset: int, where: str, mark: str, *, likely: bool)
     """The fields, or None where what stands between two rules is no front matter but text."""
     source = "\n".join(lines)
     try:
-        read = tomllib.loads(source) if mark == "+++" else yaml.load(source, Loader=_LOADER)  # noqa: S506  (BaseLoader makes strings only)
+        read = tomllib.loads(source) if mark == "+++" else yaml.load(source, Loader=_LOADER)
     except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
         if not likely and mark == "---":
             return None

@@ -18,11 +18,14 @@ _FRAME = re.compile(
     r"(?:はじめに|序文|序論|導入|イントロ(?:ダクション)?|概要|目次|まとめ|(?:本日|今日|今週|全体)の(?:まとめ|総括|要約|ポイント|ハイライト)|総括|総評|結論|結び|おわりに|終わりに|最後に|所感|考察|編集後記"
     r"|(?:今後|将来|中長期|短期)(?:的|的な)?の?(?:展望|見通し|予測|動向)(?:と.{1,12})?|(?:展望|見通し|予測)(?:と.{1,12})?|関連(?:リンク|記事|情報|資料)(?:と.{1,12}|一覧|集)?|リンク(?:集|一覧)|主要ニュースソース|ニュースソース(?:一覧)?"
     r"|参考(?:文献|資料|リンク|情報|記事|サイト|url)?(?:一覧|集)?|情報源(?:一覧|リスト)?|出典(?:一覧)?|引用元?|ソース(?:一覧)?|技術ドキュメント|免責(?:事項)?|注意(?:事項)?|注記|付録|用語集|次回(?:予告|の予定)?|エグゼクティブ・?サマリー?|サマリー?"
-    r"|introduction|intro|overview|summary|executive summary|table of contents|contents|conclusions?|closing(?: thoughts)?|outlook|looking ahead|what'?s next|final thoughts"
-    r"|references?|sources?|links?|related(?: links| articles| reading)?|further reading|useful links|resources|bibliography|disclaimer|about(?: this report)?|appendix|glossary|key takeaways|takeaways|highlights)"
+    r"|introduction|intro|overview|summary|executive summary|table of contents|contents|conclusions?|closing(?: thoughts)?|outlook"
+    r"|looking ahead|what'?s next|final thoughts"
+    r"|references?|sources?|links?|related(?: links| articles| reading)?|further reading|useful links|resources|bibliography"
+    r"|disclaimer|about(?: this report)?|appendix|glossary|key takeaways|takeaways|highlights)"
     r"[ :：!！.。]*", re.IGNORECASE)
 _REPORT_TITLE = re.compile(
-    r"ニュース|レポート|まとめ|ダイジェスト|日報|週報|速報|トピックス|ウォッチ|\b(?:news|digest|roundup|round-up|briefing|brief|report|weekly|daily|bulletin|newsletter)\b", re.IGNORECASE)
+    r"ニュース|レポート|まとめ|ダイジェスト|日報|週報|速報|トピックス|ウォッチ|\b(?:news|digest|roundup|round-up|briefing|brief"
+    r"|report|weekly|daily|bulletin|newsletter)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +95,12 @@ def _is_candidate(outline: Outline, index: int, fields: Fields) -> bool:
     title = title_of(heading.text)
     if not title or is_frame(title):
         return False
-    return bool(fields.triggers) or {"summary", "category"} <= fields.values.keys() or ("summary" in fields.values and not is_frame(title)) or _linked(heading)
+    return bool(fields.triggers) or "summary" in fields.values or _linked(heading)
 
 
 def _linked(heading: Heading) -> bool:
-    return bool(re.fullmatch(r"(?:[^\[\]]{0,12}|\*\*[^\[\]]{0,12})\[.+\]\(https?://[^\s]+\)[*\s]*", heading.text)) if heading.text.endswith((")", "*", " ")) else False
+    return bool(re.fullmatch(
+        r"(?:[^\[\]]{0,12}|\*\*[^\[\]]{0,12})\[.+\]\(https?://[^\s]+\)[*\s]*", heading.text)) if heading.text.endswith((")", "*", " ")) else False
 
 
 def _choose(outline: Outline, candidates: list[int], fields: Sequence[Fields]) -> list[int]:
@@ -181,9 +185,11 @@ def _are_stories(outline: Outline, items: Sequence[Item], context: Context, *, m
 
 _TOPIC = re.compile(
     r"動向|技術|研究|製品|企業|戦略|市場|政策|規制|法|モデル|投資|資金|買収|発表|その他|トピック|分野|注目|業界|開発|国内|海外|社会|ビジネス|セキュリティ|ハードウェア|半導体|医療|教育|ロボット|一覧|新着|主要|ニュース$|速報"
-    r"|\b(?:research|products?|business|policy|regulation|models?|tools?|top stories|stories|funding|security|hardware|industry|markets?|science|other|headlines|trends|updates|startups)\b", re.IGNORECASE)
+    r"|\b(?:research|products?|business|policy|regulation|models?|tools?|top stories|stories|funding|security|hardware|industry"
+    r"|markets?|science|other|headlines|trends|updates|startups)\b", re.IGNORECASE)
 _OUTLET = re.compile(
-    r"新聞|通信社?$|テレビ|放送|ブログ|公式|編集部|マガジン|ジャーナル|\b(?:blog|wire|times|post|journal|review|press|media|magazine|official|labs?|gazette|herald|tribune|chronicle|observer|newsroom|news$)\b|\.\w{2,}$", re.IGNORECASE)
+    r"新聞|通信社?$|テレビ|放送|ブログ|公式|編集部|マガジン|ジャーナル|\b(?:blog|wire|times|post|journal|review|press|media"
+    r"|magazine|official|labs?|gazette|herald|tribune|chronicle|observer|newsroom|news$)\b|\.\w{2,}$", re.IGNORECASE)
 
 
 def names_source(heading: str) -> bool:

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from publisher.ingest.draft import Fact
 from publisher.ingest.markdown import EMOJI, title_of
@@ -13,21 +14,24 @@ from publisher.text.lead import plain_line
 from publisher.text.urls import first_url, is_web_url
 
 _NAMES = {
-    "date": "リリース日 リリース日時 公開日 公開日時 発表日 発表日時 日付 日時 掲載日 配信日 報道日 報道日時 投稿日 発行日 記事日付 ニュース日付 公開 リリース date "
-            "published publisheddate publishdate publicationdate publishedon publishedat pubdate released releasedate dateposted posted postedon announced"
-            " announcementdate datepublished",
-    "source": "情報源 出典 ソース 情報ソース 媒体 媒体名 メディア 引用元 参照元 出所 提供元 配信元 発信元 掲載元 発表元 ニュースソース source sources sourcename via publisher outlet"
-              " newssource reportedby",
-    "url": "url リンク link links 記事url 記事リンク 元記事 元記事url 元記事リンク ソースurl 情報源url 参照url 出典url 参考リンク 参考url 参照リンク 原文 原文リンク 詳細リンク 公式リンク"
-           " ニュースurl sourceurl sourcelink articleurl articlelink originalarticle originallink permalink readmore website",
+    "date": "リリース日 リリース日時 公開日 公開日時 発表日 発表日時 日付 日時 掲載日 配信日"
+            " 報道日 報道日時 投稿日 発行日 記事日付"
+            " ニュース日付 公開 リリース date published publisheddate publishdate publicationdate publishedon publishedat pubdate released"
+            " releasedate dateposted posted postedon announced announcementdate datepublished",
+    "source": "情報源 出典 ソース 情報ソース 媒体 媒体名 メディア 引用元 参照元 出所 提供元 配信元 発信元 掲載元 発表元 ニュースソース source sources"
+              " sourcename via publisher outlet newssource reportedby",
+    "url": "url リンク link links 記事url 記事リンク 元記事 元記事url 元記事リンク ソースurl 情報源url 参照url"
+           " 出典url 参考リンク 参考url 参照リンク 原文 原文リンク"
+           " 詳細リンク 公式リンク ニュースurl sourceurl sourcelink articleurl articlelink originalarticle originallink permalink readmore website",
     "summary": "要約 概要 サマリー サマリ 内容 要旨 要点 説明 本文要約 記事要約 summary overview abstract description tldr tl;dr inbrief",
     "category": "カテゴリ カテゴリー 分類 分野 ジャンル セクション category categories section topic",
     "tags": "タグ キーワード tag tags keywords keyword",
     "title": "タイトル 見出し 題名 記事タイトル ニュースタイトル title headline",
     "author": "著者 執筆者 筆者 記者 執筆 author authors writer by",
     # What a report says of itself: neither a story's field nor a fact.
-    "report": "作成日 作成日時 作成者 更新日 更新日時 最終更新 最終更新日 レポート日 レポート作成日 対象期間 期間 調査日 調査期間 収集日 収集期間 取得日 取得日時 generated generatedat"
-              " lastupdated updated reportdate period coverage",
+    "report": "作成日 作成日時 作成者 更新日 更新日時 最終更新 最終更新日 レポート日 レポート作成日 対象期間 期間 調査日"
+              " 調査期間 収集日 収集期間 取得日 取得日時"
+              " generated generatedat lastupdated updated reportdate period coverage",
 }
 KINDS = {name: kind for kind, names in _NAMES.items() for name in names.split()}
 TRIGGERS = frozenset({"date", "source", "url"})
@@ -41,7 +45,9 @@ _ROW = re.compile(r"\|[ ]*(?:\*\*)?(?P<label>[^|*\n]{1,40}?)(?:\*\*)?[ ]*\|[ ]*(
 _PARTS = re.compile(r"[ ]*[|｜][ ]*|[ ]+[/／][ ]+|[ ]*／[ ]*|[ ]+·[ ]+|\u3000+")
 _LINK = re.compile(r"(?<!!)\[(?P<text>(?:[^\[\]\\]|\\.|\[[^\[\]]*\])*)\]\((?P<target>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
 _TAG_BREAK = re.compile(r"[,、，;；|／/]+[ ]*|[ \u3000]+(?=[#＃])")
-_SAYS_LINK = re.compile(r"(?i)(?:元?記事(?:を読む|リンク|はこちら)?|リンク|こちら|詳細(?:はこちら)?|原文|続きを読む|公式(?:発表|サイト)?|link|here|url|source|article|original|read\b.*|full\b.*|more\b.*|https?:.*)")
+_SAYS_LINK = re.compile(
+    r"(?i)(?:元?記事(?:を読む|リンク|はこちら)?|リンク|こちら|詳細(?:はこちら)?|原文|続きを読む|公式(?:発表|サイト)?|link|here|url"
+    r"|source|article|original|read\b.*|full\b.*|more\b.*|https?:.*)")
 LONGEST_LINE = 3000
 
 
@@ -86,6 +92,8 @@ def kind_of(label: str) -> str | None:
     return KINDS.get(re.sub(r"[\s_\-・]", "", flat))
 
 
+# The same lines are looked at for fields, facts and items in turn.
+@lru_cache(maxsize=4096)
 def labelled(line: str) -> Labelled | None:
     """The label and value of a line, or None. Unmarked labels are only taken for labels up to 40 characters; judge them by `kind` or `bullet`."""
     if len(line) > LONGEST_LINE or not line.strip():
@@ -179,7 +187,8 @@ def _is_common_word(label: str) -> bool:
 def _take(found: Fields, taken: Sequence[Labelled], lines: Sequence[str], rows: Sequence[int]) -> int:
     """Enter the fields of the line at `rows[0]`, with the lines that continue the last of them; the number of these."""
     last = taken[-1]
-    more = _continued(last, lines, rows[1:]) if last.kind in ("summary", "source", "url", "tags") and (not last.value or last.kind == "summary") else []
+    may_go_on = last.kind == "summary" or (last.kind in ("source", "url", "tags") and not last.value)
+    more = _continued(last, lines, rows[1:]) if may_go_on else []
     for label in taken:
         if label.kind and label.kind != "report":
             found.values[label.kind] = label.value

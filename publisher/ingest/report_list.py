@@ -15,7 +15,8 @@ from publisher.text.urls import is_web_url
 
 _ITEM = re.compile(r"^(?P<indent>[ ]*)(?P<mark>[-*+•・◦]|[0-9０-９]{1,3}[.)．]|[①-⑳])[ \u3000]*(?P<text>\S.*)$")
 _LINK = r"\[(?P<title>(?:[^\[\]\\]|\\.|\[[^\[\]]*\])+)\]\((?P<target>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)"
-_LINKED = re.compile(rf"(?P<before>[^\[\]]{{0,40}}?|[^\[\]]{{0,5}}\[[^\[\]]{{4,20}}\][^\[\]]{{0,5}})(?:\*\*|__)?{_LINK}(?:\*\*|__)?(?P<rest>.*)", re.DOTALL)
+_LINKED = re.compile(
+    rf"(?P<before>[^\[\]]{{0,40}}?|[^\[\]]{{0,5}}\[[^\[\]]{{4,20}}\][^\[\]]{{0,5}})(?:\*\*|__)?{_LINK}(?:\*\*|__)?(?P<rest>.*)", re.DOTALL)
 _BOLD = re.compile(r"(?:\*\*|__)(?P<title>[^*_\n]{4,200}?)(?:\*\*|__)(?P<rest>.*)")
 _LEADING = re.compile(f"^[{EMOJI}]+[ ]*")
 _PARTING = re.compile(r"^[ ]*(?:[-–—―:：|｜・~〜→]+[ ]*)+")

@@ -20,7 +20,10 @@ from publisher.text.urls import is_web_url
 LONGEST_HEADLINE = 300
 _HEADING_LINK = re.compile(r"\[(?:[^\[\]\\]|\\.|\[[^\[\]]*\])+\]\((?P<target>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
 _RULE = re.compile(r"^[ ]*(?:(?:-[ ]*){3,}|(?:\*[ ]*){3,}|(?:_[ ]*){3,})$")
-_COLOPHON = re.compile(r"^[*_\s※]*(?:本|この|当)(?:レポート|記事|資料|ニュースレター|メール)|^[*_\s]*(?:※|©|免責|次回|以上|作成[:：]|this (?:report|newsletter|digest)|generated|disclaimer)", re.IGNORECASE)
+_COLOPHON = re.compile(
+    r"^[*_\s※]*(?:本|この|当)(?:レポート|記事|資料|ニュースレター|メール)|^[*_\s]*(?:※|©|免責|次回|以上|作成[:：]|this (?:report"
+    r"|newsletter|digest)|generated|disclaimer)", re.IGNORECASE)
+_ITEM = re.compile(r"\s*(?:[-*+] |[#•|]|\d{1,3}[.)] )")
 _LEAD_IN = re.compile(r"^\**[^*\n]{2,60}?\**[:：]\**$")
 
 
@@ -112,7 +115,7 @@ def summary_of(body: str, facts: Sequence[Fact], language: str) -> str:
 def _is_item(prose: str, text: str) -> bool:
     """Whether the lead had to be made of a list or a heading, for want of a paragraph."""
     first = text[:20]
-    return any(first in plain(line) for line in prose.split("\n") if line.lstrip().startswith(("- ", "* ", "+ ", "#", "•", "|")) or re.match(r"\s*\d{1,3}[.)] ", line))
+    return any(first in plain(line) for line in prose.split("\n") if _ITEM.match(line))
 
 
 def _facts_told(facts: Sequence[Fact], language: str) -> str:

@@ -8,10 +8,12 @@ import nh3
 
 from publisher.text.clean import clean_text, safe_target
 
-_TAGS = {"p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "i", "strong", "b", "a", "img", "div",
-         "section", "article", "tr", "td", "th", "table", "tbody", "thead", "dl", "dt", "dd", "figcaption"}
-_NEVER = {"script", "style", "iframe", "noscript", "template", "object", "svg", "canvas", "form", "button", "select", "textarea", "video", "audio", "nav"}
-_BLOCKS = {"p", "div", "section", "article", "tr", "dl", "dt", "dd", "ul", "ol", "table", "blockquote", "hr", "pre", "figcaption"}
+_TAGS = frozenset({
+    "p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "i", "strong", "b", "a", "img", "div",
+    "section", "article", "tr", "td", "th", "table", "tbody", "thead", "dl", "dt", "dd", "figcaption"})
+_NEVER = frozenset({
+    "script", "style", "iframe", "noscript", "template", "object", "svg", "canvas", "form", "button", "select", "textarea", "video", "audio", "nav"})
+_BLOCKS = frozenset({"p", "div", "section", "article", "tr", "dl", "dt", "dd", "table", "blockquote", "hr", "figcaption"})
 _SPACES = re.compile(r"[ \t\r\n\f]+")
 _MARKS = re.compile(r"([\\`*_\[\]])")
 _LINE_START = re.compile(r"^([ ]*)(#{1,6}(?=\s)|[-+](?=\s)|\d{1,3}[.)](?=\s)|>)")
@@ -19,8 +21,8 @@ _LINE_START = re.compile(r"^([ ]*)(#{1,6}(?=\s)|[-+](?=\s)|\d{1,3}[.)](?=\s)|>)"
 
 def html_markdown(source: str, base: str = "") -> str:
     """`source` as Markdown without raw HTML; relative links are taken from `base`, and those that lead nowhere safe leave their text."""
-    safe = nh3.clean(clean_text(source), tags=_TAGS, clean_content_tags=_NEVER, attributes={"a": {"href"}, "img": {"alt", "src"}},
-                     url_schemes={"http", "https", "mailto"}, link_rel=None, url_relative="passthrough")
+    safe = nh3.clean(clean_text(source), tags=set(_TAGS), clean_content_tags=set(_NEVER), attributes={"a": {"href"}, "img": {"alt", "src"}},
+                     url_schemes={"http", "https", "mailto"}, link_rel=None, url_relative="pass_through")
     writer = _Writer(base)
     writer.feed(safe)
     writer.close()
@@ -30,7 +32,7 @@ def html_markdown(source: str, base: str = "") -> str:
 def html_line(source: str) -> str:
     """The text of `source` on one line, as a reader sees it."""
     collector = _Text()
-    collector.feed(nh3.clean(clean_text(source), tags={"br", "p"}, clean_content_tags=_NEVER, attributes={}))
+    collector.feed(nh3.clean(clean_text(source), tags={"br", "p"}, clean_content_tags=set(_NEVER), attributes={}))
     collector.close()
     return _SPACES.sub(" ", "".join(collector.pieces)).strip()
 
@@ -65,7 +67,7 @@ class _Writer(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         given = dict(attrs)
         if tag in ("ul", "ol"):
-            self._out.append("\n" if self._lists else "\n\n")
+            self._out.append("" if self._lists else "\n\n")
             self._lists.append(1 if tag == "ol" else None)
         elif tag == "li":
             self._item()
@@ -117,7 +119,10 @@ class _Writer(HTMLParser):
 
     def _break(self) -> None:
         """A new paragraph; within an item a new line would end the item, so that a space serves."""
-        self._out.append(" " if self._lists else "\n\n")
+        if not self._lists:
+            self._out.append("\n\n")
+        elif self._out and not self._out[-1].endswith((" ", "\n")):
+            self._out.append(" ")
 
     def _item(self) -> None:
         number = self._lists[-1] if self._lists else None
@@ -143,7 +148,10 @@ class _Writer(HTMLParser):
             self._out[start:] = [f"[{text}]({target})"]
 
     def _target(self, href: str | None) -> str | None:
-        target = safe_target(urljoin(self._base, href.strip())) if href and not href.startswith("#") else None
+        try:
+            target = safe_target(urljoin(self._base, href.strip())) if href and not href.startswith("#") else None
+        except ValueError:  # brackets that hold no IPv6 address
+            target = None
         return target.replace("(", "%28").replace(")", "%29").replace(" ", "%20").replace("<", "%3C").replace(">", "%3E") if target else None
 
     def _picture(self, given: dict[str, str | None]) -> None:

@@ -2,6 +2,7 @@
 
 import html
 import re
+from functools import lru_cache
 
 from publisher.text.clean import clean_line, clean_text, fence_of
 
@@ -18,6 +19,7 @@ _RULE = re.compile(r"^[ ]*(?:(?:[-*_][ ]*){3,}|\|?[ ]*:?-{2,}[-:| ]*|=+)$", re.M
 _NO_PROSE = re.compile(r"\s*(?:#{1,6}(?:\s|$)|[-*+•・][ ]|\d{1,3}[.)．)]\s|[|]|>|\[[^\[\]]*\]\([^()]*\)\s*$|(?:[-*_][ ]*){3,}$|<|!\[)")
 _SENTENCE_END = re.compile(r"[。!?！？.][\s\"'”’」』）)\]】]*$")
 _OPENING, _CLOSING = "「『（【〈《", "」』）】〉》"
+_ABBREVIATED = frozenset({"mr", "mrs", "ms", "dr", "no", "vs", "inc", "ltd", "co", "corp", "st", "e.g", "i.e"})
 _BREAK = "、，,;；：: 　はがをにで"
 
 
@@ -33,6 +35,7 @@ def plain(markdown: str) -> str:
     return clean_text(html.unescape(text)).strip()
 
 
+@lru_cache(maxsize=4096)
 def plain_line(markdown: str) -> str:
     """`plain` on one line: a headline, a label, a value."""
     return clean_line(plain(clean_line(markdown)))
@@ -123,7 +126,7 @@ def _ends(text: str, index: int) -> bool:
     word = re.search(r"[\w.]*$", text[max(0, index - 12):index])
     before = word[0] if word else ""
     following = text[index + 1:index + 3].strip("\"”’') ")
-    abbreviation = "." in before or (len(before) == 1 and before.isupper()) or before.lower() in {"mr", "mrs", "ms", "dr", "no", "vs", "inc", "ltd", "co", "corp", "st", "e.g", "i.e"}
+    abbreviation = "." in before or (len(before) == 1 and before.isupper()) or before.lower() in _ABBREVIATED
     return not abbreviation or not following
 
 

@@ -6,12 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 # Elements whose content is never prose, wherever they stand.
-_NEVER = frozenset(
-    "script style iframe noscript template object embed svg canvas form button select textarea video audio picture math figure nav head title rt rp"
-    .split()
-)
+_NEVER = frozenset({
+    "script", "style", "iframe", "noscript", "template", "object", "embed", "svg", "canvas", "form", "button", "select", "textarea", "video", "audio",
+    "picture", "math", "figure", "nav", "head", "title", "rt", "rp"})
 # Elements that open an HTML block where a line begins with them (CommonMark 4.6, kind 6; kramdown takes all up to the closing tag).
-_BLOCK = frozenset("div table details aside footer header section article fieldset dialog menu center frameset ins address".split())
+_BLOCK = frozenset({
+    "div", "table", "details", "aside", "footer", "header", "section", "article", "fieldset", "dialog", "menu", "center", "frameset", "ins",
+    "address"})
 _TAG = re.compile(
     r"(?P<code>(?P<ticks>`{1,2})[^`\n]+(?P=ticks))|<(?P<auto>(?:https?://|mailto:)[^<>\s]*)>"
     r"|<(?P<end>/?)(?P<name>[A-Za-z][A-Za-z0-9-]*)(?P<attributes>(?=[\s/>])[^<>]*)>|<[!?][^<>]*>"

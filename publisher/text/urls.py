@@ -14,7 +14,8 @@ _TRACKING = re.compile(
 _PORTS = {"http": 80, "https": 443}
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
-_BARE = re.compile(r"https?://[^\s<>\"'`{}|\\^\[\]\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u3040-\u30ff\u4e00-\u9fff]+", re.IGNORECASE)
+_BARE = re.compile(
+    r"https?://[^\s<>\"'`{}|\\^\[\]\u3000-\u303f\uff00-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\u3040-\u30ff\u4e00-\u9fff]+", re.IGNORECASE)
 
 
 def is_web_url(url: str) -> bool:
