@@ -4,7 +4,7 @@ import re
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from sqlalchemy import func, select
@@ -108,18 +108,19 @@ def _make(desk: Desk) -> tuple[int | None, Choice | None]:
     return made.issue_id, made.choice
 
 
-def _nothing_new(desk: Desk, folder: Path, choice: Choice | None) -> None:
+def _nothing_new(desk: Desk, folder: Path, choice: Choice | None) -> NoReturn:
     with desk.database.reading() as session:
         last = session.scalars(select(Issue).where(Issue.state == "sent").order_by(Issue.id.desc())).first()
     told = sum(passed.reason["code"] == "told" for passed in choice.passed) if choice else 0
-    desk.say("✓ " + _("Nothing was told twice: %(told)s stories were told in issue %(number)s already, and %(found)s are new. No mail left, no post was made.",
-                      told=told, number=last.number if last else "–", found=choice.found if choice else 0))
+    desk.say("✓ " + _("Nothing was told twice: %(told)s stories were told in issue %(number)s already, and %(found)s are new. "
+                      "No mail left, no post was made.", told=told, number=last.number if last else "–", found=choice.found if choice else 0))
     desk.say(_("Add a file to %(folder)s and run it again, or begin anew with: publisher demo --fresh", folder=folder / "stories"))
     raise click.exceptions.Exit(OK)
 
 
 def _passed_lines(choice: Choice | None, today: date) -> list[str]:
-    return [f"{passed.story.headline} — {sentence(passed.reason, today)}" for passed in (choice.passed if choice else ()) if passed.reason["code"] != "told"]
+    return [f"{passed.story.headline} — {sentence(passed.reason, today)}"
+            for passed in (choice.passed if choice else ()) if passed.reason["code"] != "told"]
 
 
 def _sum_up(desk: Desk, folder: Path, issue_id: int, report: IngestReport, choice: Choice | None, sent: Sent) -> None:

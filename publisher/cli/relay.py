@@ -16,7 +16,8 @@ from publisher.settings import is_loopback
 @click.command(help=_("Run a relay for practice: every mail is kept as a file, none is sent on.") + "\n\n" + examples(
     "publisher relay", "publisher relay --listen 127.0.0.1:2525 --folder outbox/mail"))
 @click.option("--listen", default="127.0.0.1:2525", show_default=True, metavar="HOST:PORT", help=_("Where to listen; on this machine only."))
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("outbox/mail"), show_default=True, help=_("Where the mails are kept."))
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("outbox/mail"), show_default=True,
+              help=_("Where the mails are kept."))
 @pass_desk
 def relay(desk: Desk, listen: str, folder: Path) -> None:
     """Listen until SIGTERM or SIGINT."""

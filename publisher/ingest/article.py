@@ -18,7 +18,7 @@ from publisher.text.clean import clean_line, clean_markdown, safe_target
 from publisher.text.dates import find_date, is_only_date
 from publisher.text.fingerprint import flat, ngrams
 from publisher.text.language import language_of, language_tag
-from publisher.text.lead import lead, plain_line, sentences, shorten
+from publisher.text.lead import as_markdown, lead, plain_line, sentences, shorten
 from publisher.text.reading import reading_minutes
 from publisher.text.urls import is_web_url
 
@@ -164,7 +164,7 @@ def _found(headline: str, body: str, facts: tuple[Fact, ...], fields: Fields, fr
     written = front.text("reading_time", "reading_minutes", "readingtime")
     minutes = int(written) if written and re.fullmatch(r"[1-9]\d{0,2}", written) else reading_minutes(body or summary, language)
     return Found(Draft(
-        headline=headline, summary=summary if len(summary) <= 600 else shorten(summary, language), body=body or summary, facts=facts, section=section,
+        headline=headline, summary=summary if len(summary) <= 600 else shorten(summary, language), body=body or as_markdown(summary), facts=facts, section=section,
         tags=tags, author=_author(front) or plain_line(fields.values.get("author", "")) or None,
         source_name=_plain(front.text("source_name", "source", "publisher", "情報源", "出典")) or fields.source_name,
         source_url=_address(front, "canonical_url", "source_url", "original_url", "external_url", "link", "url") or fields.source_url,

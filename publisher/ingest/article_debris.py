@@ -64,7 +64,7 @@ def _cut_tail(lines: Sequence[str], kept: list[str], code: Sequence[bool]) -> No
     """Empty what follows the first tail mark behind the last sentence."""
     for row in range(len(lines) - 1, -1, -1):
         text = lines[row].strip().strip("#*•・- ")
-        if code[row] or (len(text) >= 40 and text[-1:] in "。.!?！？") or len(text) > 120:
+        if code[row] or (len(text) >= 15 and text[-1] in "。.!?！？" and not is_debris(text)) or len(text) > 120:
             return
         if text and _TAIL.fullmatch(text[:80]):
             kept[row:] = [""] * (len(kept) - row)

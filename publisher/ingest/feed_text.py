@@ -11,7 +11,7 @@ from publisher.ingest.report_story import LONGEST_HEADLINE
 from publisher.text.clean import clean_line, clean_text
 from publisher.text.from_html import html_line, html_markdown
 from publisher.text.language import language_of
-from publisher.text.lead import lead, plain, plain_line, sentences, shorten
+from publisher.text.lead import as_markdown, lead, plain, plain_line, sentences, shorten
 from publisher.text.reading import reading_minutes
 
 _LONGEST_KEY = 300
@@ -52,7 +52,7 @@ def draft_of(entry: Entry, source_name: str, base: str) -> Draft | None:
     language = _language(words, entry.language)
     headline = headline or _first_sentence(body)
     summary = shorten(told, language) if told else lead(body, language)
-    body = body or summary or headline
+    body = body or as_markdown(summary or headline)
     picture = _PICTURE.search(body)
     return Draft(
         headline=headline[:LONGEST_HEADLINE], summary=summary or headline, body=body, tags=_tags(entry.tags),

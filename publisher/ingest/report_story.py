@@ -13,7 +13,7 @@ from publisher.ingest.report_fields import Fields, read_facts
 from publisher.ingest.report_list import Item
 from publisher.text.clean import clean_line, safe_target
 from publisher.text.language import language_of
-from publisher.text.lead import lead, plain, plain_line, shorten
+from publisher.text.lead import as_markdown, lead, plain, plain_line, shorten
 from publisher.text.reading import reading_minutes
 from publisher.text.urls import is_web_url
 
@@ -87,7 +87,7 @@ def _draft(headline: str, body: str, facts: tuple[Fact, ...], fields: Fields, pl
     words = f"{headline}\n{fields.values.get('summary', '')}\n{body}"
     language = place.language or language_of(plain(words[:6000]))
     summary = _explicit(fields.values.get("summary", ""), language) or summary_of(body, facts, language)
-    body = body or summary
+    body = body or as_markdown(summary)
     return Draft(
         headline=headline[:LONGEST_HEADLINE], summary=summary, body=body, facts=tuple(dict.fromkeys(facts)),
         section=title_of(fields.values["category"]) if fields.values.get("category") else place.section, tags=fields.tags(),

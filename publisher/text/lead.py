@@ -35,6 +35,11 @@ def plain(markdown: str) -> str:
     return clean_text(html.unescape(text)).strip()
 
 
+def as_markdown(text: str) -> str:
+    """Plain `text` as Markdown: what looks like a tag stays text."""
+    return text.replace("<", "&lt;")
+
+
 @lru_cache(maxsize=4096)
 def plain_line(markdown: str) -> str:
     """`plain` on one line: a headline, a label, a value."""

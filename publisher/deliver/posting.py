@@ -1,0 +1,185 @@
+"""Makes posts: the attempt is written down before it is made, and an unknown outcome is settled before anything is tried again."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+
+from publisher.channels.base import Channel, ChannelError, OutcomeUnknown, Posted
+from publisher.db import Database
+from publisher.deliver.retry import next_try
+from publisher.errors import Busy, PublisherError
+from publisher.i18n import _
+from publisher.locks import hold
+from publisher.models import AccountRow, Issue, Post, Telling
+from publisher.settings import Settings
+
+# Nine attempts in growing pauses take about a day; what a network itself puts off does not count.
+_ATTEMPTS = 9
+_TELLS = ("sending", "sent")
+# A timeline shows a post some seconds after it was made: only after this is its absence a fact.
+SETTLES_AFTER = timedelta(seconds=60)
+_DUE = ("queued", "deferred", "unknown", "sending")
+
+
+@dataclass(frozen=True, slots=True)
+class PostCounts:
+    """What came of one round."""
+
+    accepted: int = 0
+    refused: int = 0
+    deferred: int = 0
+    unknown: int = 0
+    skipped: int = 0
+
+
+def post_due(database: Database, settings: Settings, channels: Mapping[str, Channel], clock: Callable[[], datetime], *,
+             issue_id: int | None = None, post_ids: Sequence[int] | None = None, stop: threading.Event | None = None) -> PostCounts:
+    """Make every post that is due, account by account; one account's trouble, or another process at it, never stops the others."""
+    done: Counter[str] = Counter()
+    for account in settings.accounts:
+        if account.name not in channels or (stop and stop.is_set()):
+            continue
+        wanted = _due(database, account.name, clock(), issue_id, post_ids)
+        if not wanted:
+            continue
+        try:
+            with hold(database.engine, f"account-{account.name}"):
+                wanted = _due(database, account.name, clock(), issue_id, post_ids)
+                done += _Round(database, channels[account.name], account.name, clock, stop).go(wanted)
+        except Busy:
+            continue
+    return PostCounts(**{state: done[state] for state in ("accepted", "refused", "deferred", "unknown", "skipped")})
+
+
+def _due(database: Database, account: str, now: datetime, issue_id: int | None, post_ids: Sequence[int] | None) -> list[int]:
+    """The posts of an account to look at now, in their order; those of an issue only once it is being sent."""
+    query = (select(Post.id).join(AccountRow, AccountRow.id == Post.account_id).outerjoin(Issue, Issue.id == Post.issue_id)
+             .where(AccountRow.name == account, Post.state.in_(_DUE), (Post.not_before.is_(None)) | (Post.not_before <= now),
+                    (AccountRow.retry_at.is_(None)) | (AccountRow.retry_at <= now),
+                    # A cancelled or paused issue starts no post; one that was on the wire is still settled.
+                    (Post.issue_id.is_(None)) | Issue.state.in_(_TELLS) | Post.state.in_(("sending", "unknown")))
+             .order_by(Post.issue_id, Post.position, Post.id))
+    if issue_id is not None:
+        query = query.where(Post.issue_id == issue_id)
+    if post_ids is not None:
+        query = query.where(Post.id.in_(post_ids))
+    with database.reading() as session:
+        return list(session.scalars(query))
+
+
+class _Round:
+    """One account's posts, under its lock."""
+
+    def __init__(self, database: Database, channel: Channel, account: str, clock: Callable[[], datetime], stop: threading.Event | None) -> None:
+        self._database, self._channel, self._account = database, channel, account
+        self._clock, self._stop = clock, stop
+
+    def go(self, ids: Sequence[int]) -> Counter[str]:
+        """Look at each post; ends early when the network asks for patience."""
+        done: Counter[str] = Counter()
+        for post_id in ids:
+            if self._stop and self._stop.is_set():
+                break
+            state, wait = self._one(post_id)
+            done[state] += 1
+            if wait is not None:
+                self._ask_patience(wait)
+                break
+        return done
+
+    def _one(self, post_id: int) -> tuple[str, datetime | None]:
+        with self._database.reading() as session:
+            post = session.get_one(Post, post_id)
+            issue = session.get(Issue, post.issue_id) if post.issue_id is not None else None
+        if post.state in ("sending", "unknown") and not self._channel.repeatable:
+            # "sending" under our lock belongs to a process that died in mid-post.
+            settled = self._settle_unknown(post)
+            if settled is not None:
+                return settled
+        if issue is not None and issue.state not in _TELLS:
+            self._write(post, "skipped" if issue.state == "cancelled" else "queued", reason=issue.state)
+            return "skipped", None
+        return self._attempt(post)
+
+    def _settle_unknown(self, post: Post) -> tuple[str, datetime | None] | None:
+        """What the account's own timeline says; None when the post is surely not there and may be made."""
+        now = self._clock()
+        started = post.started_at or now
+        try:
+            found = self._channel.find(post.text, started, now)
+        except ChannelError as error:
+            self._write(post, "unknown", reason=error.reason, not_before=error.retry_at or now + SETTLES_AFTER)
+            return "unknown", error.retry_at
+        if found is not None:
+            self._accept(post, found)
+            return "accepted", None
+        if now - started < SETTLES_AFTER:
+            reason = post.reason or "the process ended before the network had answered"
+            self._write(post, "unknown", reason=reason, not_before=started + SETTLES_AFTER)
+            return "unknown", None
+        return None
+
+    def _attempt(self, post: Post) -> tuple[str, datetime | None]:
+        now = self._clock()
+        if not self._begin(post, now):
+            return "skipped", None
+        try:
+            made = self._channel.post(post.id, post.text, now)
+        except OutcomeUnknown as error:
+            self._write(post, "unknown", reason=error.reason, not_before=self._clock() + SETTLES_AFTER)
+            return "unknown", None
+        except ChannelError as error:
+            return self._fail(post, error)
+        self._accept(post, made)
+        return "accepted", None
+
+    def _begin(self, post: Post, now: datetime) -> bool:
+        """Write the intent down: by compare-and-set, so that a cancel or another hand in between wins."""
+        with self._database.writing() as session:
+            changed = session.execute(update(Post).where(Post.id == post.id, Post.state == post.state, Post.attempts == post.attempts)
+                                      .values(state="sending", attempts=Post.attempts + 1, started_at=now, not_before=None))
+            return changed.rowcount == 1  # type: ignore[attr-defined]
+
+    def _fail(self, post: Post, error: ChannelError) -> tuple[str, datetime | None]:
+        now = self._clock()
+        tried = post.attempts + 1
+        again = error.retry_at or (next_try(tried, now, now, timedelta(days=1), post.id) if tried < _ATTEMPTS else None)
+        if error.permanent or again is None:
+            self._write(post, "refused", reason=error.reason)
+            return "refused", None
+        self._write(post, "deferred", reason=error.reason, not_before=again)
+        return "deferred", error.retry_at
+
+    def _accept(self, post: Post, made: Posted) -> None:
+        self._write(post, "accepted", external_id=made.external_id, permalink=made.permalink)
+
+    def _write(self, post: Post, state: str, **values: Any) -> None:
+        now = self._clock()
+        with self._database.writing() as session:
+            session.execute(update(Post).where(Post.id == post.id)
+                            .values(state=state, settled_at=now, **({"not_before": None, "reason": None} | values)))
+            if state == "accepted":
+                session.execute(update(Telling).where(Telling.post_id == post.id).values(told_at=now))
+
+    def _ask_patience(self, until: datetime) -> None:
+        with self._database.writing() as session:
+            session.execute(update(AccountRow).where(AccountRow.name == self._account).values(retry_at=until))
+
+
+def retry_post(database: Database, post_id: int, now: datetime) -> None:
+    """A person's word that a post is not there: it is due again. Raises PublisherError when it is made, waiting, or does not exist."""
+    with database.writing() as session:
+        post = session.get(Post, post_id)
+        if post is None:
+            raise PublisherError(_("there is no post %(id)s", id=post_id), remedy=_("look with: publisher posts list"))
+        if post.state not in ("refused", "unknown", "deferred"):
+            raise PublisherError(_("post %(id)s is %(state)s and cannot be tried again", id=post_id, state=_(post.state)),
+                                 remedy=_("look with: publisher posts list"))
+        post.state, post.attempts, post.not_before, post.started_at, post.reason = "queued", 0, None, None, None
+        account = session.get_one(AccountRow, post.account_id)
+        account.retry_at = None

@@ -1,0 +1,84 @@
+"""Secrets come from the environment, or from a file that it names; never from publisher.toml, a command line, or into a log."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from publisher.errors import PublisherError
+from publisher.i18n import _
+from publisher.settings import Account, Relay, Settings
+
+_RELAY = "PUBLISHER_RELAY_PASSWORD"
+# What each way of speaking to X needs, and what it may have besides.
+_X = {"1.0a": (("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET"), ()),
+      "2.0": (("CLIENT_ID", "ACCESS_TOKEN", "REFRESH_TOKEN"), ("CLIENT_SECRET",))}
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """The secrets of one account by their short names. They are not shown when this is printed."""
+
+    values: Mapping[str, str] = field(repr=False)
+
+    def __getitem__(self, name: str) -> str:
+        return self.values[name]
+
+    def get(self, name: str) -> str | None:
+        """A secret that may be absent."""
+        return self.values.get(name)
+
+
+def relay_password(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The password of the relay, or None. Raises PublisherError for a file that cannot be read."""
+    return _secret(_RELAY, environ)
+
+
+def variable_of(account: str, name: str) -> str:
+    """The variable that holds the secret `name` of an account: x-main, ACCESS_TOKEN → PUBLISHER_X_MAIN_ACCESS_TOKEN."""
+    return f"PUBLISHER_{re.sub(r'[^A-Z0-9]', '_', account.upper())}_{name}"
+
+
+def credentials_of(account: Account, environ: Mapping[str, str] = os.environ) -> Credentials:
+    """The secrets of an account. Raises PublisherError naming the variables that are missing."""
+    missing = _missing(account, environ)
+    if missing:
+        raise PublisherError(_("the account %(name)s has no credentials", name=account.name),
+                             remedy=_("set %(names)s in the environment", names=", ".join(missing)))
+    required, optional = _X[account.oauth] if account.kind == "x" else ((), ())
+    found = {name: _secret(variable_of(account.name, name), environ) for name in (*required, *optional)}
+    return Credentials({name: value for name, value in found.items() if value})
+
+
+def missing_secrets(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, ...]]:
+    """The variables that are needed and not set, by account; those of the relay under `mail`."""
+    found: dict[str, tuple[str, ...]] = {}
+    if Relay.parse(settings.mail.relay).user and not relay_password(environ):
+        found["mail"] = (_RELAY,)
+    for account in settings.accounts:
+        missing = _missing(account, environ)
+        if missing:
+            found[account.name] = missing
+    return found
+
+
+def _missing(account: Account, environ: Mapping[str, str]) -> tuple[str, ...]:
+    if account.kind != "x":
+        return ()
+    names = (variable_of(account.name, name) for name in _X[account.oauth][0])
+    return tuple(name for name in names if not _secret(name, environ))
+
+
+def _secret(name: str, environ: Mapping[str, str]) -> str | None:
+    """The value of `name`, or what stands in the file that `name`_FILE names, without the line end."""
+    if environ.get(name):
+        return environ[name]
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return None
+    try:
+        return Path(path).read_text("utf-8").strip() or None
+    except (OSError, UnicodeDecodeError) as error:
+        raise PublisherError(_("%(name)s names the file %(path)s, which cannot be read: %(reason)s", name=f"{name}_FILE", path=path,
+                               reason=getattr(error, "strerror", None) or _("is not UTF-8"))) from None
