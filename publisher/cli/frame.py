@@ -102,12 +102,16 @@ class Desk:
 
             yield update
 
+    def need_somebody(self, *, yes: bool) -> None:
+        """Refuse before anything is made when a question will come that nobody could answer. Raises PublisherError."""
+        if not yes and not sys.stdin.isatty():
+            raise PublisherError(_("this needs an answer, and nobody is at the keyboard"), remedy=_("add --yes"))
+
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask before something leaves. Raises PublisherError when nobody is there to answer; stops when the answer is no."""
         if yes:
             return
-        if not sys.stdin.isatty():
-            raise PublisherError(_("this needs an answer, and nobody is at the keyboard"), remedy=_("add --yes"))
+        self.need_somebody(yes=yes)
         if not click.confirm(question):
             self.say(_("Nothing was done."))
             raise click.exceptions.Exit(FAILED)

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from publisher.cli.frame import OK, Desk, examples, json_option, pass_desk, yes_option
 from publisher.cli.posts import print_posts
-from publisher.cli.send import newsletter_or_error
+from publisher.cli.send import newsletter_or_error, read_all
 from publisher.cli.sending import approve_and_send, issue_or_error, report_sent, show_issue, show_passed
 from publisher.compose.preview import preview_issue
 from publisher.curate.desk import approve_issue
@@ -18,6 +18,7 @@ from publisher.deliver.message import preview_eml
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.jobs import make_issue
+from publisher.locks import hold
 from publisher.models import Issue, NewsletterRow, Pick, Slot
 
 
@@ -52,14 +53,16 @@ def list_issues(desk: Desk, newsletter: str | None, as_json: bool) -> None:
         desk.warn("! " + _("the moment %(at)s of the timetable was missed and is held; send by hand with --now", at=slot.at.isoformat(timespec="minutes")))
 
 
-@issues.command(help=_("Make the draft of the next issue without sending it.") + "\n\n" + examples("publisher issues draft morning"))
+@issues.command(help=_("Read the sources and make the draft of the next issue, without sending it.") + "\n\n" + examples("publisher issues draft morning"))
 @click.argument("newsletter", metavar="NEWSLETTER")
 @json_option
 @pass_desk
 def draft(desk: Desk, newsletter: str, as_json: bool) -> None:
     """Pick and compose."""
     chosen = newsletter_or_error(desk, newsletter)
-    made = make_issue(desk.publisher.press(), chosen, desk.now())
+    with hold(desk.database.engine, f"newsletter-{chosen.name}"):
+        read_all(desk, as_json=as_json)
+        made = make_issue(desk.publisher.press(), chosen, desk.now())
     if as_json:
         desk.print_json({"issue": made.issue_id, "found": made.choice.found, "min_stories": chosen.min_stories})
     elif made.issue_id is None:

@@ -31,11 +31,12 @@ def send(desk: Desk, newsletter: str, ignore_pending: bool, dry_run: bool, yes: 
     chosen = newsletter_or_error(desk, newsletter)
     if not dry_run:
         check_sending(desk.settings)
+        desk.need_somebody(yes=yes or chosen.approval == "required")
         _refuse_unfinished(desk, chosen)
         if not ignore_pending:
             _refuse_pending(desk, chosen)
     with hold(desk.database.engine, f"newsletter-{chosen.name}"):
-        _read(desk, as_json=as_json)
+        read_all(desk, as_json=as_json)
         if dry_run:
             _dry_run(desk, chosen, as_json=as_json)
         made = make_issue(desk.publisher.press(), chosen, desk.now())
@@ -55,7 +56,7 @@ def send(desk: Desk, newsletter: str, ignore_pending: bool, dry_run: bool, yes: 
         raise click.exceptions.Exit(LEFT_OVER)
     try:
         sent = approve_and_send(desk, made.issue_id, yes=yes, as_json=as_json)
-    except click.exceptions.Exit:
+    except (click.exceptions.Exit, click.Abort):
         # "No" at the question: the stories go back for the next issue.
         cancel(desk.database, made.issue_id, desk.now())
         raise
@@ -71,7 +72,8 @@ def newsletter_or_error(desk: Desk, name: str) -> Newsletter:
     return found
 
 
-def _read(desk: Desk, *, as_json: bool) -> None:
+def read_all(desk: Desk, *, as_json: bool) -> None:
+    """Read the sources, and say what came in and what was refused."""
     with desk.progress(_("Reading")) as update:
         report = read_sources(desk.database, desk.settings, desk.now(), progress=lambda _name, done, total: update(done, total))
     if not as_json:

@@ -55,9 +55,9 @@ def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: 
 
 
 def _due(session: Session, issue_id: int, now: datetime, most: int) -> list[Delivery]:
-    """New mails first, then those whose pause is over."""
+    """What a dead process may have left on the wire first, then new mails, then those whose pause is over."""
     found: list[Delivery] = []
-    for state in ("queued", "unknown", "deferred"):
+    for state in ("unknown", "queued", "deferred"):
         if len(found) < most:
             query = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state)
             if state != "queued":
