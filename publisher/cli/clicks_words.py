@@ -7,7 +7,8 @@ from publisher.i18n import N_, catalogue, current_language
 
 # The sentences of click that people meet; listed so that the catalogue holds them.
 CLICK = (
-    N_("Usage: "), N_("Usage"), N_("Options"), N_("Commands"), N_("Error"), N_("Error: {message}"), N_("Show this message and exit."), N_("[OPTIONS]"),
+    N_("Usage: "), N_("Usage"), N_("Options"), N_("Commands"), N_("Error"), N_("Error: {message}"),
+    N_("Show this message and exit."), N_("[OPTIONS]"),
     N_("COMMAND [ARGS]..."), N_("Try '{command} {option}' for help."), N_("No such command {name!r}."), N_("Missing command."),
     N_("No such option: {name}"), N_("Did you mean {possibility}?"), N_("Missing argument"), N_("Missing option"), N_("Missing parameter"),
     N_("Invalid value: {message}"), N_("Invalid value for {param_hint}: {message}"), N_("required"), N_("default: {default}"), N_("(Deprecated)"),

@@ -47,7 +47,8 @@ class Border(click.Group):
     "Sends a newsroom's stories as a newsletter and as short posts: nothing told twice, nobody skipped.") + "\n\n" + examples(
     "publisher init", "publisher stories ingest", "publisher send morning", "publisher run") + "\n\n" + _(
     "Exit codes: 0 done, 1 failed or refused, 2 wrong usage or configuration, 3 some of the input was refused, 4 something waits for another try."))
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help=_("The configuration file (default: publisher.toml, or PUBLISHER_CONFIG)."))
+@click.option("--config", type=click.Path(path_type=Path, dir_okay=False),
+              help=_("The configuration file (default: publisher.toml, or PUBLISHER_CONFIG)."))
 @click.option("--lang", type=click.Choice(LANGUAGES), help=_("Language of this command (default: the locale)."))
 @click.version_option(__version__, message="publisher %(version)s", help=_("Show the version."))
 @click.pass_context

@@ -50,10 +50,12 @@ def list_issues(desk: Desk, newsletter: str | None, as_json: bool) -> None:
                [(issue.id, name, issue.number if issue.number > 0 else "–", _(issue.state), issue.subject, mails.accepted, mails.total)
                 for issue, name, mails in rows], _("No issues yet. Make the first one with: publisher send NEWSLETTER"))
     for slot in held:
-        desk.warn("! " + _("the moment %(at)s of the timetable was missed and is held; send by hand with --now", at=slot.at.isoformat(timespec="minutes")))
+        desk.warn("! " + _("the moment %(at)s of the timetable was missed and is held; send by hand with --now",
+                           at=slot.at.isoformat(timespec="minutes")))
 
 
-@issues.command(help=_("Read the sources and make the draft of the next issue, without sending it.") + "\n\n" + examples("publisher issues draft morning"))
+@issues.command(help=_("Read the sources and make the draft of the next issue, without sending it.") + "\n\n" + examples(
+    "publisher issues draft morning"))
 @click.argument("newsletter", metavar="NEWSLETTER")
 @json_option
 @pass_desk
@@ -88,7 +90,8 @@ def show(desk: Desk, issue_id: int, as_json: bool) -> None:
                    accepted=mails.accepted, refused=mails.refused, skipped=mails.skipped, waiting=mails.unfinished, total=mails.total))
         return
     with desk.database.reading() as session:
-        picks = [{"position": pick.position, "section": pick.section, "story": pick.story_id, "headline": pick.snapshot["headline"], "also": pick.also}
+        picks = [{"position": pick.position, "section": pick.section, "story": pick.story_id, "headline": pick.snapshot["headline"],
+                  "also": pick.also}
                  for pick in session.scalars(select(Pick).where(Pick.issue_id == issue_id).order_by(Pick.position))]
     desk.print_json({"id": issue.id, "newsletter": name, "number": issue.number, "state": issue.state, "subject": issue.subject, "picks": picks,
                      "approved_by": issue.approved_by, "approved_at": issue.approved_at, "started_at": issue.started_at,

@@ -47,7 +47,8 @@ def list_posts(desk: Desk, account: str | None, state: str | None, as_json: bool
         desk.print_json([_json(post, name) for post, name in found])
         return
     desk.table(("id", _("account"), _("state"), _("text"), _("where, or why not")),
-               [(post.id, name, _(post.state), post.text.splitlines()[0] if post.text else "", post.permalink or post.reason) for post, name in found],
+               [(post.id, name, _(post.state), post.text.splitlines()[0] if post.text else "", post.permalink or post.reason)
+                for post, name in found],
                _("No posts yet. They are made with an issue: publisher send NEWSLETTER"))
 
 

@@ -6,6 +6,7 @@ import click
 from sqlalchemy import func, select
 
 from publisher.cli.frame import LEFT_OVER, OK, Desk
+from publisher.clock import local_date
 from publisher.curate.choose import Choice
 from publisher.curate.desk import approve_issue
 from publisher.deliver.control import resume
@@ -14,7 +15,6 @@ from publisher.i18n import N_, _
 from publisher.jobs import Sent, check_sending, finish_draft, send
 from publisher.models import Issue, NewsletterRow, Pick, Post
 from publisher.reasons import sentence
-from publisher.clock import local_date
 from subscribers.models import ReaderListRow, Subscription
 
 # States as people read them.
@@ -78,7 +78,8 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
         issue, name = issue_or_error(desk, issue_id)
     newsletter = desk.settings.newsletter(name)
     if issue.state == "draft" and newsletter and newsletter.approval == "required":
-        raise PublisherError(_("issue %(id)s waits for approval", id=issue_id), remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
+        raise PublisherError(_("issue %(id)s waits for approval", id=issue_id),
+                             remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
     if not as_json:
         show_issue(desk, issue_id)
     desk.confirm(_("Send it now?"), yes=yes)

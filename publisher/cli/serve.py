@@ -6,11 +6,10 @@ import signal
 import sys
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import structlog
-import uvicorn
 
 from publisher.cli.frame import Desk, examples, pass_desk
 from publisher.clock import utc_now
@@ -18,7 +17,9 @@ from publisher.errors import PublisherError, SettingsError
 from publisher.i18n import _
 from publisher.schedule import Service
 from publisher.settings_file import load_settings
-from publisher.web.app import create_web
+
+if TYPE_CHECKING:
+    import uvicorn
 
 # Ten seconds is what is promised after SIGTERM; what is left is for the database.
 STOP_WITHIN = 8.0
@@ -102,15 +103,20 @@ def _changed(desk: Desk, log: Any) -> Any:
     return fresh if fresh.fingerprint != desk.settings.fingerprint else None
 
 
-def _address(server: uvicorn.Server | None) -> str | None:
+def _address(server: "uvicorn.Server | None") -> str | None:
     return f"http://{server.config.host}:{server.config.port}" if server else None
 
 
-def _web(desk: Desk, service: Service) -> tuple[uvicorn.Server, threading.Thread] | tuple[None, None]:
+def _web(desk: Desk, service: Service) -> "tuple[uvicorn.Server, threading.Thread] | tuple[None, None]":
     """The pages in a thread of their own. Raises PublisherError when the port is taken."""
     listen = desk.settings.listen()
     if listen is None:
         return None, None
+    # Pages and their server cost start-up time that only this command should pay.
+    import uvicorn
+
+    from publisher.web.app import create_web
+
     app = create_web(desk.database, desk.settings, desk.keys, health=service.health)
     server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="warning", access_log=False, server_header=False,
                                            timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768))

@@ -54,7 +54,8 @@ def _deeper(path: Path, settings: Settings) -> list[Problem]:
     """What is well written and still would not work."""
     text = path.read_text("utf-8-sig")
     remedy = _("the law wants them under every mail: add them to publisher.toml")
-    problems = [Problem(str(path), _("%(key)s is missing", key=key), line_of(text, tuple(key.split("."))), remedy) for key in missing_fields(settings)]
+    problems = [Problem(str(path), _("%(key)s is missing", key=key), line_of(text, tuple(key.split("."))), remedy)
+                for key in missing_fields(settings)]
     problems += [Problem(str(path), reason, line_of(text, ("site", "accent"))) for reason in accent_problems(settings.site)]
     for index, source in enumerate(settings.sources):
         if source.kind == "folder" and not settings.place(source.path or "").is_dir():

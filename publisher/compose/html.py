@@ -5,7 +5,6 @@ import re
 
 import structlog
 from jinja2.sandbox import SandboxedEnvironment
-from premailer import Premailer
 
 from publisher.compose.issue import PLACEHOLDER, reduced
 from publisher.compose.rendering import BORDER, render
@@ -46,6 +45,9 @@ def page_html(made: SandboxedEnvironment, view: IssueView) -> str:
 
 def _inlined(html: str) -> str:
     """`html` with its styles on its elements; nothing is fetched and no file is read."""
+    # The inliner costs start-up time and memory that only composing should pay.
+    from premailer import Premailer
+
     try:
         return str(Premailer(
             _LINK_ELEMENT.sub("", html), keep_style_tags=True, remove_classes=False, strip_important=False, allow_network=False,

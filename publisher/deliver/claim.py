@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
@@ -44,7 +45,8 @@ def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: 
     """
     with database.writing() as session:
         while True:
-            if session.scalar(select(Issue.state).where(Issue.id == issue_id)) != "sending":
+            # Locked where the server knows how: a cancelling that commits between look and claim would be overwritten.
+            if session.scalar(select(Issue.state).where(Issue.id == issue_id).with_for_update()) != "sending":
                 return None
             rows = _due(session, issue_id, now, most)
             if not rows:
@@ -130,8 +132,10 @@ def recover(database: Database, journal: Journal, issue_id: int, retry_for: time
     once, because plain SMTP can be asked nothing and the same Message-ID tells a repeat from a second mail. Without any journal
     (another machine takes over) every claimed mail may have left.
     """
-    entries = journal.entries()
-    known = {entry.delivery_id: entry for entry in entries}
+    with database.reading() as session:
+        # As many as a process has in hand, however long the journal is.
+        open_rows = set(session.scalars(select(Delivery.id).where(Delivery.issue_id == issue_id, Delivery.state == "sending")))
+    known = {entry.delivery_id: entry for entry in journal.entries() if entry.delivery_id in open_rows}
     unknown = 0
     while True:
         with database.writing() as session:
@@ -141,7 +145,7 @@ def recover(database: Database, journal: Journal, issue_id: int, retry_for: time
                 unknown += _recover_row(row, known.get(row.id), retry_for, now, foreign=journal.is_new)
         if not rows:
             break
-    _believe(database, issue_id, entries)
+    _believe(database, issue_id, journal)
     journal.clear()
     return unknown
 
@@ -159,12 +163,16 @@ def _recover_row(row: Delivery, entry: Entry | None, retry_for: timedelta, now: 
     return 0
 
 
-def _believe(database: Database, issue_id: int, entries: Sequence[Entry]) -> None:
+def _believe(database: Database, issue_id: int, journal: Journal) -> None:
     """A row that is older than the journal (the database came from a backup) and whose mail the relay took: it has left."""
-    accepted = [entry for entry in entries if entry.verdict is not None and entry.verdict.state == "accepted"]
-    for start in range(0, len(accepted), _AT_ONCE):
+    accepted = (entry for entry in journal.entries() if entry.verdict is not None and entry.verdict.state == "accepted")
+    while batch := {entry.delivery_id: entry for entry in islice(accepted, _AT_ONCE)}:
+        older = select(Delivery).where(Delivery.id.in_(batch), Delivery.issue_id == issue_id, Delivery.state == "queued")
+        with database.reading() as session:
+            if session.scalars(older.limit(1)).first() is None:
+                continue
         with database.writing() as session:
-            for entry in accepted[start:start + _AT_ONCE]:
-                session.execute(update(Delivery).where(Delivery.id == entry.delivery_id, Delivery.issue_id == issue_id, Delivery.state == "queued")
-                                .values(state="accepted", reason=entry.verdict.reason if entry.verdict else "", settled_at=entry.at,
-                                        attempts=func.coalesce(Delivery.attempts, 0) + 1))
+            for row in session.scalars(older):
+                entry = batch[row.id]
+                row.state, row.reason, row.settled_at = "accepted", entry.verdict.reason if entry.verdict else "", entry.at
+                row.attempts += 1

@@ -7,6 +7,7 @@ database (its identity stands in the name); after power loss what was written wi
 import os
 import time
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ _IDENTITY = "database"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """The last that is known of one delivery: an outcome, or None after an intent alone."""
+    """One fact about one delivery: an outcome, or None for an intent."""
 
     delivery_id: int
     at: datetime
@@ -72,15 +73,13 @@ class Journal:
             finally:
                 self._lock.release()
 
-    def entries(self) -> list[Entry]:
-        """The last that is known of each delivery, in the order of the deliveries. A torn last line says nothing."""
-        known: dict[int, Entry] = {}
+    def entries(self) -> Iterator[Entry]:
+        """Every fact in the order in which it was written: the last of a delivery counts. A torn line says nothing."""
         with self.path.open("r", encoding="utf-8", errors="replace") as file:
             for line in file:
                 entry = _parse(line)
                 if entry is not None:
-                    known[entry.delivery_id] = entry
-        return [known[key] for key in sorted(known)]
+                    yield entry
 
     def clear(self) -> None:
         """Forget everything: the database knows it now. A kill before this reads the same facts again, which changes nothing."""

@@ -17,6 +17,10 @@ from publisher.settings import Relay
 
 _ADDRESS = re.compile(r"<?[^\s<>@\"]*(?:\"[^\"]*\")?@[^\s<>@,;:]+>?")
 _LONGEST_REASON = 300
+_LONGEST_ANSWER = 2000
+# RFC 3463 section 3.8: security and policy; Exim and qmail say it without a code. Postfix waits with all of it until RCPT (smtpd_delay_reject).
+_POLICY = re.compile(r"\b5\.7\.\d|relay|rcpthosts|authenticat", re.IGNORECASE)
+_LOGIN_WANTED = (530, 535, 538)
 _UNDERSTANDS_NO_QUOTES = (501, 553)
 
 
@@ -39,9 +43,12 @@ class Connection:
     def __init__(self, relay: Relay, password: str | None, timeout: float, local_name: str) -> None:
         self._relay = relay
         try:
-            self._smtp = self._opened(timeout, local_name)
-            if relay.user:
-                self._smtp.login(relay.user, password or "")
+            self._smtp = self._greeted(timeout, local_name)
+            try:
+                self._made_ready(password)
+            except (OSError, smtplib.SMTPException):
+                self._smtp.close()
+                raise
         except smtplib.SMTPAuthenticationError as error:
             raise self._trouble(_("refuses the login of %(user)s: %(reason)s", user=relay.user, reason=said(error.smtp_code, error.smtp_error)),
                                 _("check the user name in mail.relay and PUBLISHER_RELAY_PASSWORD")) from error
@@ -52,23 +59,27 @@ class Connection:
             raise self._trouble(_("does not offer what mail.relay asks for: %(reason)s", reason=str(error)),
                                 _("choose smtp://, smtp+starttls:// or smtps:// as the relay wants it")) from error
         except smtplib.SMTPResponseException as error:
-            raise self._trouble(_("turns us away: %(reason)s", reason=said(error.smtp_code, error.smtp_error)), _("ask whoever runs it")) from error
+            trouble = self._trouble(_("turns us away: %(reason)s", reason=said(error.smtp_code, error.smtp_error)), _("ask whoever runs it"))
+            trouble.passing = error.smtp_code < 500  # too many connections, mostly
+            raise trouble from error
         except (OSError, smtplib.SMTPException) as error:
             trouble = self._trouble(_("does not answer: %(reason)s", reason=getattr(error, "strerror", None) or str(error) or type(error).__name__),
                                     _("check mail.relay, and that the relay is running"))
             trouble.passing = True
             raise trouble from error
 
-    def _opened(self, timeout: float, local_name: str) -> smtplib.SMTP:
+    def _greeted(self, timeout: float, local_name: str) -> smtplib.SMTP:
         relay = self._relay
         if relay.security == "tls":
-            opened: smtplib.SMTP = smtplib.SMTP_SSL(relay.host, relay.port, local_name, timeout=timeout, context=ssl.create_default_context())
-        else:
-            opened = smtplib.SMTP(relay.host, relay.port, local_name, timeout)
-        if relay.security == "starttls":
-            opened.starttls(context=ssl.create_default_context())
-        opened.ehlo_or_helo_if_needed()
-        return opened
+            return smtplib.SMTP_SSL(relay.host, relay.port, local_name, timeout=timeout, context=ssl.create_default_context())
+        return smtplib.SMTP(relay.host, relay.port, local_name, timeout)
+
+    def _made_ready(self, password: str | None) -> None:
+        if self._relay.security == "starttls":
+            self._smtp.starttls(context=ssl.create_default_context())
+        self._smtp.ehlo_or_helo_if_needed()
+        if self._relay.user:
+            self._smtp.login(self._relay.user, password or "")
 
     def _trouble(self, what: str, remedy: str) -> RelayTrouble:
         return RelayTrouble(_("the relay %(host)s:%(port)s %(what)s", host=self._relay.host, port=self._relay.port, what=what), remedy=remedy)
@@ -81,7 +92,7 @@ class Connection:
                 return refusal
             code, answer = self._smtp.docmd("DATA")
             if code != 354:
-                return self._refused(code, answer, content=True)
+                return self._refused(code, answer, at_data=True)
             self._smtp.send(_stuffed(mail.data))
         except smtplib.SMTPServerDisconnected as error:
             raise ConnectionLost(str(error)) from error
@@ -108,14 +119,15 @@ class Connection:
         except (OSError, smtplib.SMTPException) as error:
             self.close()
             return Verdict("unknown", f"no answer after the last byte: {error}"[:_LONGEST_REASON], closing=True)
-        return Verdict("accepted", said(code, answer)) if 200 <= code < 300 else self._refused(code, answer, content=True)
+        return Verdict("accepted", said(code, answer)) if 200 <= code < 300 else self._refused(code, answer, at_data=True)
 
-    def _refused(self, code: int, answer: bytes, *, content: bool = False) -> Verdict:
+    def _refused(self, code: int, answer: bytes, *, at_data: bool = False) -> Verdict:
         # RFC 5321 section 4.5.3.1.10: 552 at RCPT was written for "too many", and is to be read as temporary.
-        state = "deferred" if code < 500 or (code == 552 and not content) else "refused"
+        state = "deferred" if code < 500 or (code == 552 and not at_data) else "refused"
         if code != 421:
             self._reset()
-        return Verdict(state, said(code, answer), closing=code == 421, content=content)  # type: ignore[arg-type]
+        policy = at_data or code in _LOGIN_WANTED or bool(_POLICY.search(said(code, answer)))
+        return Verdict(state, said(code, answer), closing=code == 421, policy=policy)  # type: ignore[arg-type]
 
     def _reset(self) -> None:
         """Forget the envelope that was refused, or close when the relay is gone."""
@@ -144,4 +156,4 @@ def _stuffed(data: bytes) -> bytes:
 def said(code: int, answer: bytes | str) -> str:
     """What a relay said, on one line and without any address: outcomes hold none."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return f"{code} {_ADDRESS.sub('<…>', ' '.join(text.split()))}"[:_LONGEST_REASON]
+    return f"{code} {_ADDRESS.sub('<…>', ' '.join(text.split())[:_LONGEST_ANSWER])}"[:_LONGEST_REASON]

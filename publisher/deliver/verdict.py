@@ -11,13 +11,13 @@ State = Literal["accepted", "refused", "deferred", "unknown"]
 class Verdict:
     """The outcome of one attempt. `reason` is what the relay said, without an address.
 
-    `closing`: the relay wants this connection to end (RFC 5321 section 3.8, 421). `content`: it refused what the mail says, not whom it is for.
+    `closing`: the relay wants this connection to end (RFC 5321 section 3.8, 421). `policy`: it refused us or what the mail says, not whom it is for.
     """
 
     state: State
     reason: str
     closing: bool = False
-    content: bool = False
+    policy: bool = False
 
 
 @dataclass(frozen=True, slots=True)

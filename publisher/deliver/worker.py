@@ -83,8 +83,12 @@ def _note_key(database: Database, keys: Keys, issue_id: int, now: datetime) -> N
 
 
 def _finish(database: Database, issue_id: int, now: datetime) -> None:
-    """An issue of which every row has ended is sent."""
+    """An issue of which every row has ended is sent; of one cancelled meanwhile nothing goes on waiting."""
     with database.writing() as session:
         left = session.scalar(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue_id, Delivery.state.in_(UNFINISHED)))
         if not left:
             session.execute(update(Issue).where(Issue.id == issue_id, Issue.state == "sending").values(state="sent", finished_at=now))
+        elif session.scalar(select(Issue.state).where(Issue.id == issue_id)) == "cancelled":
+            # Cancelled while these were on the wire, and the relay wanted them later: they never leave.
+            session.execute(update(Delivery).where(Delivery.issue_id == issue_id, Delivery.state.in_(("queued", "deferred")))
+                            .values(state="skipped", reason="cancelled", settled_at=now))

@@ -55,7 +55,7 @@ def _page(outline: Outline, title: str | None) -> _Page | None:
     lines = list(outline.lines)
     first = next((row for row, line in enumerate(lines)
                   if not outline.code[row] and re.search(r"\w", line) and not (is_debris(line) and row + 1 < len(lines))), None)
-    heading = next((heading for heading in outline.headings if heading.level <= 6 and re.search(r"\w", heading.text)), None)
+    heading = next((heading for heading in outline.headings if heading.level <= 6 and re.search(r"\w", plain_line(heading.text))), None)
     if title:
         if heading and first == heading.line and (heading.level == 1 or _nearly_same(plain_line(heading.text), title)):
             lines[heading.line:heading.after] = [""] * (heading.after - heading.line)
@@ -164,7 +164,8 @@ def _found(headline: str, body: str, facts: tuple[Fact, ...], fields: Fields, fr
     written = front.text("reading_time", "reading_minutes", "readingtime")
     minutes = int(written) if written and re.fullmatch(r"[1-9]\d{0,2}", written) else reading_minutes(body or summary, language)
     return Found(Draft(
-        headline=headline, summary=summary if len(summary) <= 600 else shorten(summary, language), body=body or as_markdown(summary), facts=facts, section=section,
+        headline=headline, summary=summary if len(summary) <= 600 else shorten(summary, language), body=body or as_markdown(summary),
+        facts=facts, section=section,
         tags=tags, author=_author(front) or plain_line(fields.values.get("author", "")) or None,
         source_name=_plain(front.text("source_name", "source", "publisher", "情報源", "出典")) or fields.source_name,
         source_url=_address(front, "canonical_url", "source_url", "original_url", "external_url", "link", "url") or fields.source_url,

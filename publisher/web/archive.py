@@ -24,6 +24,7 @@ _LISTED = 100
 _LARGEST_ID = 2**31 - 1
 # The edition that is for all readers (`compose` writes it under this name).
 EVERYBODY = "all"
+_NO_WORD = re.compile(r"[\W_]+")
 # An issue that is gone on being sent may be cancelled yet; what was sent stays as it was.
 _SHORT, _LONG = {"Cache-Control": "public, max-age=60"}, {"Cache-Control": "public, max-age=300"}
 # What is out is public. An issue cancelled in mid-send is: its readers hold the link; one of which nothing left is not.
@@ -81,7 +82,7 @@ class Archive:
             source_url=url if is_web_url(url) else None, source=clean_line(snapshot.get("source_name") or "") or urlsplit(url).hostname,
             address=story_url(self._settings.site.url, story_id),
             date=story_date(snapshot.get("date"), language, self._zone(name)), summary=_summary(snapshot),
-            body=markdown_html(snapshot.get("body") or "") if own else "", issue=self._entry(issue, name, language),
+            body=markdown_html(snapshot["body"]) if own and _says_more(snapshot) else "", issue=self._entry(issue, name, language),
             also=[other for other in pick.also if other.get("name") and is_web_url(other.get("url") or "")])
 
     def _entry(self, issue: Issue, name: str, language: str) -> dict[str, Any]:
@@ -100,6 +101,15 @@ def _summary(snapshot: dict[str, Any]) -> str:
     summary = clean_line(snapshot.get("summary") or "")
     body = clean_line(snapshot.get("body") or "") if snapshot.get("rights") == "own" else ""
     return "" if summary and body.lstrip("#* ").startswith(summary.rstrip("…")) else summary
+
+
+def _says_more(snapshot: dict[str, Any]) -> bool:
+    """Whether the body says more than the key facts, which stand above it as a table."""
+    rest = _NO_WORD.sub("", snapshot.get("body") or "")
+    for fact in snapshot.get("facts") or []:
+        for words in (fact.get("label") or "", fact.get("value") or ""):
+            rest = rest.replace(_NO_WORD.sub("", words), "", 1)
+    return bool(rest)
 
 
 def _language(session: Session, issue_id: int) -> str | None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from tests.commands import NewsroomFolder
 from tests.relay import Relay
 

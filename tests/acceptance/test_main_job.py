@@ -5,9 +5,9 @@ from email import policy
 from pathlib import Path
 
 import pytest
-from tests.commands import NewsroomFolder
 
 from publisher.practice import PracticeRelay
+from tests.commands import NewsroomFolder
 
 HANAKO, TARO, ALICE = "hanako@example.jp", "taro@example.jp", "alice@example.com"
 

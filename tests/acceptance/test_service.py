@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import create_engine, text
-from tests.commands import NewsroomFolder
 
 from publisher.practice import PracticeRelay
+from tests.commands import NewsroomFolder
 
 
 def _free_port() -> int:

@@ -9,13 +9,11 @@ from sqlalchemy import select, update
 
 from publisher.db import Database
 from publisher.deliver import control
-from publisher.deliver.journal import Journal, database_identity
 from publisher.deliver.smtp import RelayTrouble
-from publisher.deliver.verdict import Verdict
 from publisher.deliver.worker import check_relay
 from publisher.errors import Busy, PublisherError
 from publisher.locks import hold
-from publisher.models import Delivery, Edition, Issue, Telling
+from publisher.models import Edition, Telling
 from subscribers.addresses import parse_address
 from subscribers.registry.readers import leave
 from subscribers.registry.suppressions import suppress
@@ -308,67 +306,3 @@ def test_a_relay_of_the_world_is_refused_while_the_links_lead_to_this_machine(tm
         check_relay(here)
     check_relay(composing.settings(root=tmp_path, mail={"relay": "smtp://mail.example.jp"}))
     check_relay(composing.settings(root=tmp_path, site={"url": "http://[::1]:8000"}, mail={"relay": "smtp://127.0.0.1:2525"}))
-
-
-class TestAfterACrash:
-    """Rows and journal as a killed process leaves them."""
-
-    def _abandoned(self, database: Database, tmp_path: Path, relay: Relay) -> tuple[object, Journal]:
-        room = newsroom(database, tmp_path, at(relay), EVERYBODY)
-        with database.writing() as session:
-            session.execute(update(Delivery).values(state="sending", attempts=1, first_tried_at=START))
-        return room, Journal(tmp_path / "state" / "journal", database_identity(database, START), room.issue_id)
-
-    def test_known_outcomes_are_believed_and_only_the_rest_is_sent(self, database: Database, tmp_path: Path) -> None:
-        """Hanako's was accepted, Taro's was on the wire, Alice's had not begun."""
-        with Relay() as relay:
-            room, journal = self._abandoned(database, tmp_path, relay)
-            rows = room.rows()  # type: ignore[attr-defined]
-            journal.intent(rows[HANAKO].id, START)
-            journal.outcome(rows[HANAKO].id, Verdict("accepted", "250 ok"), START)
-            journal.intent(rows[TARO].id, START)
-            journal.close(settled=False)
-            assert room.send().accepted == 3  # type: ignore[attr-defined]
-            assert relay.recipients() == {TARO: 1, ALICE: 1}
-
-    def test_a_torn_last_line_is_no_fact(self, database: Database, tmp_path: Path) -> None:
-        """The power went in the middle of a write."""
-        with Relay() as relay:
-            room, journal = self._abandoned(database, tmp_path, relay)
-            rows = room.rows()  # type: ignore[attr-defined]
-            journal.intent(rows[HANAKO].id, START)
-            journal.close(settled=False)
-            with journal.path.open("a") as file:
-                file.write(f"{rows[HANAKO].id}\taccepted\t2025")
-            assert room.send().accepted == 3  # type: ignore[attr-defined]
-            assert relay.recipients() == dict.fromkeys(EVERYBODY, 1)
-
-    def test_without_a_journal_everything_claimed_may_have_left(self, database: Database, tmp_path: Path) -> None:
-        """Another machine takes over: the rows are unknown, and are sent with the same Message-IDs."""
-        with Relay() as relay:
-            room, journal = self._abandoned(database, tmp_path, relay)
-            journal.close(settled=True)
-            assert room.send().accepted == 3  # type: ignore[attr-defined]
-        assert len(relay.taken) == 3
-
-    def test_what_the_relay_took_stays_taken_when_the_database_came_from_a_backup(self, database: Database, tmp_path: Path) -> None:
-        """The journal is younger than the rows: nobody is mailed twice."""
-        with Relay() as relay:
-            room, journal = self._abandoned(database, tmp_path, relay)
-            rows = room.rows()  # type: ignore[attr-defined]
-            journal.intent(rows[HANAKO].id, START)
-            journal.outcome(rows[HANAKO].id, Verdict("accepted", "250 ok"), START)
-            journal.close(settled=False)
-            with database.writing() as session:
-                session.execute(update(Delivery).values(state="queued", attempts=0))
-                session.execute(update(Issue).values(state="sending"))
-            assert room.send().accepted == 3  # type: ignore[attr-defined]
-            assert relay.recipients() == {TARO: 1, ALICE: 1}
-
-    def test_a_cancelled_issue_leaves_what_was_on_the_wire_unknown(self, database: Database, tmp_path: Path) -> None:
-        """Nobody can say whether it arrived, so its stories count as told."""
-        with Relay() as relay:
-            room, journal = self._abandoned(database, tmp_path, relay)
-            journal.close(settled=False)
-            control.cancel(database, room.issue_id, START)  # type: ignore[attr-defined]
-        assert {row.state for row in room.rows().values()} == {"unknown"}  # type: ignore[attr-defined]

@@ -77,6 +77,15 @@ def test_of_a_summary_the_body_is_never_shown(database: Database) -> None:
     assert 'href="https://wire.example.com/minato"' in words
 
 
+def test_a_body_that_only_lists_the_facts_is_not_shown_below_them(database: Database) -> None:
+    told = story("Aoba opens a model", language="en", body="- **Price**: 5 yen\n- Days: 21\n",
+                 facts=[{"label": "Price", "value": "5 yen"}, {"label": "Days", "value": "21"}])
+    with site(database, told=[told]).browse() as client:
+        words = client.get("/stories/1").text
+    assert words.count("5 yen") == 1
+    assert 'class="text"' not in words
+
+
 def test_text_from_a_story_stays_text(database: Database) -> None:
     evil = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
     told = story(f"Headline {evil}", language="en\"><x", summary=evil, section=evil, source_name=evil, source_url="javascript:alert(1)", author=evil,
