@@ -163,7 +163,7 @@ def test_commands_speak_japanese_where_the_locale_is_japanese(tmp_path: Path) ->
     """Help, tables and errors, by locale and by --lang."""
     newsroom = NewsroomFolder.make(tmp_path, relay_port=9)
     assert "使い方" in newsroom.run("--help", LANG="ja_JP.UTF-8").out
-    assert "ニュースレター" in newsroom.run("--lang", "ja", "send", "--help").out
+    assert "情報源を読み" in newsroom.run("--lang", "ja", "send", "--help").out
     error = newsroom.run("send", "evening", LANG="ja_JP.UTF-8").err
     assert "evening" in error
     assert "there is no" not in error
