@@ -5,7 +5,7 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.11; do command -v $$name >/dev/null 2>&1 \
 	&& $$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$name; break; }; done)
 
-.PHONY: help setup demo test check servers catalogue commands clean
+.PHONY: help setup demo test quick check servers catalogue commands clean
 
 help:  ## Say what can be made.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,9 @@ demo: $(READY)  ## Show the main job: stories become a sent issue and short post
 
 test: $(READY)  ## Pass the tests, on SQLite and on a real PostgreSQL from PyPI.
 	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+quick: $(READY)  ## The tests without whole commands, crashes and browsers.
+	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/unit tests/integration $(PYTEST)
 
 check: $(READY)  ## Look for what needs no running: style, types, which room imports which.
 	@$(VENV)/bin/ruff check .

@@ -1,11 +1,14 @@
 """Fixtures: a database of each kind made by the migrations, and people with names."""
 
 import os
+import shutil
+import uuid
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, make_url, text
 
 from publisher.db import Database
 from publisher.i18n import use_language
@@ -42,30 +45,69 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.cleanup()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of a new, empty database: each test runs once on SQLite and once on PostgreSQL."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'publisher.db'}"
-        return
-    server = request.getfixturevalue("postgres")
-    name = f"test_{os.getpid()}_{abs(hash(str(tmp_path))) % 10**10}"
+@contextmanager
+def _postgres_database(server: str, template: str | None = None) -> Iterator[str]:
+    """The address of a new database on the server, gone after the block."""
+    name = f"test_{os.getpid()}_{uuid.uuid4().hex[:12]}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        connection.execute(text(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")))
     yield admin.url.set(database=name).render_as_string(hide_password=False)
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
 
 
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    """An open database with its tables."""
-    opened = Database(database_url)
+def _migrated(url: str) -> str:
+    opened = Database(url)
     opened.migrate()
-    yield opened
     opened.close()
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database made by the migrations once, to be copied: migrating anew takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "publisher.db"
+    _migrated(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Iterator[str]:
+    """The same on PostgreSQL: its name on the server."""
+    with _postgres_database(postgres) as url:
+        yield make_url(_migrated(url)).database or ""
+
+
+@pytest.fixture
+def postgres_url(postgres: str) -> Iterator[str]:
+    """The address of a new, empty database on PostgreSQL."""
+    with _postgres_database(postgres) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of a new, empty database: each test runs once on SQLite and once on PostgreSQL."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'publisher.db'}"
+        return
+    yield request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An open database with its tables: each test runs once on SQLite and once on PostgreSQL."""
+    with ExitStack() as stack:
+        if request.param == "sqlite":
+            shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "publisher.db")
+            url = f"sqlite:///{tmp_path / 'publisher.db'}"
+        else:
+            url = stack.enter_context(_postgres_database(request.getfixturevalue("postgres"), request.getfixturevalue("postgres_template")))
+        opened = Database(url)
+        stack.callback(opened.close)
+        yield opened
 
 
 @pytest.fixture

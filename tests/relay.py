@@ -41,11 +41,15 @@ class Seen:
 
 @dataclass
 class Relay:
-    """Listens on this machine inside its block. `plan` may change any answer; `credentials` and `tls` ask for a login and for STARTTLS."""
+    """Listens on this machine inside its block. `plan` may change any answer; `credentials` and `tls` ask for a login and for STARTTLS.
+
+    With `tls_at_once` the line is encrypted from the first byte.
+    """
 
     plan: Plan = lambda _verb, _argument: None
     credentials: tuple[str, str] | None = None
     tls: ssl.SSLContext | None = None
+    tls_at_once: bool = False
     taken: list[Taken] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     most_open: int = 0
@@ -65,6 +69,16 @@ class Relay:
         self._listener.close()
         for one in list(self._open):
             one.close()
+
+    @property
+    def url(self) -> str:
+        """Its address in the settings."""
+        return f"smtp://127.0.0.1:{self.port}"
+
+    @property
+    def open_now(self) -> int:
+        """How many connections are open."""
+        return len(self._open)
 
     def recipients(self) -> Counter[str]:
         """How often each reader's mail was taken."""
@@ -93,6 +107,8 @@ class Relay:
             connection.close()
 
     def _talk(self, connection: socket.socket) -> None:
+        if self.tls is not None and self.tls_at_once:
+            connection = self.tls.wrap_socket(connection, server_side=True)
         stream, seen = connection.makefile("rb"), Seen()
         greeting = self.plan("CONNECT", "") or "220 relay.test ESMTP"
         connection.sendall(f"{greeting}\r\n".encode())
@@ -128,7 +144,7 @@ class Relay:
 
     def _usual(self, verb: str, argument: str, seen: Seen) -> str:
         if verb in ("EHLO", "HELO"):
-            offers = ["relay.test", *(["STARTTLS"] if self.tls else []), *(["AUTH PLAIN"] if self.credentials else []), "8BITMIME"]
+            offers = ["relay.test", *(["STARTTLS"] if self.tls and not self.tls_at_once else []), *(["AUTH PLAIN"] if self.credentials else []), "8BITMIME"]
             return "\r\n".join(f"250{'-' if index < len(offers) - 1 else ' '}{offer}" for index, offer in enumerate(offers))
         if verb == "STARTTLS":
             return "220 go ahead" if self.tls else "502 not here"

@@ -167,7 +167,7 @@ def _believe(database: Database, issue_id: int, journal: Journal) -> None:
     """A row that is older than the journal (the database came from a backup) and whose mail the relay took: it has left."""
     accepted = (entry for entry in journal.entries() if entry.verdict is not None and entry.verdict.state == "accepted")
     while batch := {entry.delivery_id: entry for entry in islice(accepted, _AT_ONCE)}:
-        older = select(Delivery).where(Delivery.id.in_(batch), Delivery.issue_id == issue_id, Delivery.state == "queued")
+        older = select(Delivery).where(Delivery.id.in_(list(batch)), Delivery.issue_id == issue_id, Delivery.state == "queued")
         with database.reading() as session:
             if session.scalars(older.limit(1)).first() is None:
                 continue

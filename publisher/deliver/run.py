@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from publisher.db import Database
@@ -12,8 +11,10 @@ from publisher.deliver.claim import Claimed, Settled, claim, release, settle
 from publisher.deliver.control import counts
 from publisher.deliver.headers import BadHeader
 from publisher.deliver.journal import Journal
+from publisher.deliver.lines import Line, Lines, NoRoom
 from publisher.deliver.message import Mail, Mailing
-from publisher.deliver.smtp import Connection, ConnectionLost, RelayTrouble
+from publisher.deliver.smtp import ConnectionLost
+from publisher.deliver.suspicion import Suspicion, refuses_all
 from publisher.deliver.verdict import Counts, Verdict
 from publisher.errors import PublisherError
 from publisher.i18n import _
@@ -22,19 +23,6 @@ SETTLE_EVERY = 0.5  # seconds
 SETTLE_AT = 200
 # A reader who leaves is asked about again when his mail is claimed: never much earlier than a second before it leaves.
 _LEAST, _MOST = 2, 500
-_OPENING_TRIES = (0.2, 1.0)
-_PAUSES_AFTER_421 = (2.0, 10.0, 30.0)
-# So many mails in a row refused for what they say: it is the issue, not the readers.
-_CONTENT_REFUSALS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """The connections of a run: at most `most`, each opened by `open`."""
-
-    most: int
-    open: Callable[[], Connection]
-
 
 class Run:
     """Everything one run shares between its threads. `trouble` says why it ended early, if it did."""
@@ -49,7 +37,7 @@ class Run:
         self._work: queue.SimpleQueue[Claimed | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Settled] = queue.SimpleQueue()
         self._in_hand: dict[int, Claimed] = {}
-        self._content_refusals = 0
+        self._suspicion = Suspicion()
         self.trouble: PublisherError | None = None
         self.fault: Exception | None = None
 
@@ -67,6 +55,7 @@ class Run:
                 if thread.ident is not None:
                     thread.join()
             self._settle()
+            self._judge()
             release(self._database, list(self._in_hand.values()), self._clock())
         if self.fault is not None:
             raise self.fault
@@ -77,9 +66,9 @@ class Run:
         """Claim as much as one second needs, settle what is done, look up twice a second."""
         pace, finished = _LEAST * len(threads), 0
         while not self._asked_to_stop.is_set() and not self._ending.is_set():
-            if len(self._in_hand) < pace:
-                claimed = claim(self._database, self._issue_id, self._list_id, self._clock(), min(_MOST, pace - len(self._in_hand) + len(threads)))
-                if not claimed and not self._in_hand:
+            if (flying := self._flying()) < pace:
+                claimed = claim(self._database, self._issue_id, self._list_id, self._clock(), min(_MOST, pace - flying + len(threads)))
+                if not claimed and not flying:
                     return
                 for mail in claimed or ():
                     self._in_hand[mail.delivery_id] = mail
@@ -95,9 +84,13 @@ class Run:
 
     def _start(self, threads: list[threading.Thread]) -> None:
         """No more connections than mails."""
-        for thread in threads[:max(1, len(self._in_hand))]:
+        for thread in threads[:max(1, self._flying())]:
             if thread.ident is None:
                 thread.start()
+
+    def _flying(self) -> int:
+        """How many mails are on their way: claimed, and neither settled nor held back."""
+        return len(self._in_hand) - len(self._suspicion)
 
     def _settle(self, *, wait: float = 0.0) -> int:
         """Write the outcomes that have come, waiting up to `wait` seconds for a batch of them; returns how many."""
@@ -108,7 +101,7 @@ class Run:
                 batch.append(self._done.get(timeout=max(0.0, deadline - time.monotonic())) if wait else self._done.get_nowait())
             except queue.Empty:
                 break
-            if len(batch) == len(self._in_hand):
+            if len(batch) >= self._flying():
                 break
         settle(self._database, batch, self._retry_for)
         for one in batch:
@@ -117,9 +110,22 @@ class Run:
             return len(batch) + self._settle()
         return len(batch)
 
+    def _judge(self) -> None:
+        """Refusals still held back: the readers' own when the relay takes this issue from us at all, else ours, and then they are tried again."""
+        held = self._suspicion.taken_out()
+        if not held:
+            return
+        if self.trouble is None and not counts(self._database, self._issue_id).accepted:
+            self.trouble = refuses_all(self._lines.name, held[-1][1].reason)
+        if self.trouble is not None:
+            held = [(mail, Verdict("deferred", verdict.reason)) for mail, verdict in held]
+        settle(self._database, [Settled(mail, verdict, self._clock()) for mail, verdict in held], self._retry_for)
+        for mail, _verdict in held:
+            self._in_hand.pop(mail.delivery_id, None)
+
     def _keep_busy(self) -> None:
         """A thread's life: take a mail, hand it over, take the next. Trouble ends the run for all."""
-        line = _Line(self._lines.open, self._ending)
+        line = Line(self._lines, self._ending)
         try:
             while not self._ending.is_set():
                 mail = self._work.get()
@@ -127,7 +133,11 @@ class Run:
                     return
                 if self._ending.is_set() or self._asked_to_stop.is_set():
                     return
-                self._hand_over(line, mail)
+                try:
+                    self._hand_over(line, mail)
+                except NoRoom:
+                    self._work.put(mail)
+                    return
         except PublisherError as error:
             self._give_up(error)
         except OSError as error:
@@ -145,13 +155,15 @@ class Run:
         self.trouble = self.trouble or error
         self._ending.set()
 
-    def _hand_over(self, line: "_Line", claimed: Claimed) -> None:
+    def _hand_over(self, line: Line, claimed: Claimed) -> None:
         try:
             mail = self._mailing.to(claimed.subscriber_id, claimed.address)
         except BadHeader as error:
             self._finish(claimed, Verdict("refused", error.reason))
             return
         # Trouble from here to the first recipient is nobody's fault: the mail stays in hand, and is given back at the end of the run.
+        if self._lines.rest_over(self._ending):
+            return
         connection = line.connection()
         self._journal.intent(claimed.delivery_id, self._clock())
         try:
@@ -163,65 +175,35 @@ class Run:
         self._finish(claimed, verdict)
         self._look_at(line, verdict)
 
-    def _once_more(self, line: "_Line", mail: Mail) -> Verdict:
+    def _once_more(self, line: Line, mail: Mail) -> Verdict:
         try:
             return line.connection().send(mail)
         except ConnectionLost as error:
             line.close()
             return Verdict("deferred", f"the connection was lost twice: {error}")
 
-    def _look_at(self, line: "_Line", verdict: Verdict) -> None:
+    def _look_at(self, line: Line, verdict: Verdict) -> None:
         if verdict.closing:
             line.close()
         if verdict.closing and verdict.state == "deferred":
-            line.wait_after_421(verdict.reason)
+            self._lines.rest(verdict.reason)
         elif verdict.state == "accepted":
-            line.patience = 0
-        refused = verdict.state == "refused" and verdict.content
-        self._content_refusals = self._content_refusals + 1 if refused else 0
-        if self._content_refusals >= _CONTENT_REFUSALS:
-            raise RelayTrouble(_("the relay refuses what this issue says: %(reason)s", reason=verdict.reason),
-                               remedy=_("look at the reason; the readers not tried yet still wait"))
+            self._lines.works()
 
     def _finish(self, mail: Claimed, verdict: Verdict) -> None:
+        if verdict.state == "refused" and verdict.policy:
+            if self._suspicion.hold_back(mail, verdict):
+                raise refuses_all(self._lines.name, verdict.reason)
+            return
+        self._note(mail, verdict)
+        if verdict.state == "accepted":
+            for held, refusal in self._suspicion.taken_out():
+                self._note(held, refusal)
+
+    def _note(self, mail: Claimed, verdict: Verdict) -> None:
         now = self._clock()
         self._journal.outcome(mail.delivery_id, verdict, now)
         self._done.put(Settled(mail, verdict, now))
-
-
-class _Line:
-    """A thread's connection, opened when it is needed and again when it broke."""
-
-    def __init__(self, opener: Callable[[], Connection], ending: threading.Event) -> None:
-        self._open, self._ending = opener, ending
-        self._connection: Connection | None = None
-        self.patience = 0
-
-    def connection(self) -> Connection:
-        """The open connection. Raises RelayTrouble after several tries."""
-        if self._connection is None:
-            for pause in _OPENING_TRIES:
-                try:
-                    self._connection = self._open()
-                    return self._connection
-                except RelayTrouble as error:
-                    if not error.passing or self._ending.wait(pause):
-                        raise
-            self._connection = self._open()
-        return self._connection
-
-    def wait_after_421(self, reason: str) -> None:
-        """The relay wants a rest (RFC 5321 section 3.8). Raises RelayTrouble when it goes on wanting one."""
-        if self.patience >= len(_PAUSES_AFTER_421):
-            raise RelayTrouble(_("the relay asks for a rest: %(reason)s", reason=reason), remedy=_("the mails that wait are tried again later"))
-        self._ending.wait(_PAUSES_AFTER_421[self.patience])
-        self.patience += 1
-
-    def close(self) -> None:
-        """Close the connection if there is one."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
 
 
 def _moved_on(before: Counts, finished: int) -> Counts:

@@ -20,6 +20,7 @@ _LONGEST_REASON = 300
 _LONGEST_ANSWER = 2000
 # RFC 3463 section 3.8: security and policy; Exim and qmail say it without a code. Postfix waits with all of it until RCPT (smtpd_delay_reject).
 _POLICY = re.compile(r"\b5\.7\.\d|relay|rcpthosts|authenticat", re.IGNORECASE)
+_NO_SUCH_READER = re.compile(r"\b5\.[12]\.\d")
 _LOGIN_WANTED = (530, 535, 538)
 _UNDERSTANDS_NO_QUOTES = (501, 553)
 
@@ -126,8 +127,9 @@ class Connection:
         state = "deferred" if code < 500 or (code == 552 and not at_data) else "refused"
         if code != 421:
             self._reset()
-        policy = at_data or code in _LOGIN_WANTED or bool(_POLICY.search(said(code, answer)))
-        return Verdict(state, said(code, answer), closing=code == 421, policy=policy)  # type: ignore[arg-type]
+        reason = said(code, answer)
+        policy = at_data or code in _LOGIN_WANTED or bool(_POLICY.search(reason) and not _NO_SUCH_READER.search(reason))
+        return Verdict(state, reason, closing=code == 421, policy=policy)  # type: ignore[arg-type]
 
     def _reset(self) -> None:
         """Forget the envelope that was refused, or close when the relay is gone."""

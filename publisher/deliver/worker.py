@@ -13,8 +13,9 @@ from publisher.deliver.claim import recover
 from publisher.deliver.control import counts, lock_of
 from publisher.deliver.headers import split_mailbox
 from publisher.deliver.journal import Journal, database_identity
+from publisher.deliver.lines import Lines
 from publisher.deliver.message import list_of, load_mailing, signing_row
-from publisher.deliver.run import Lines, Run
+from publisher.deliver.run import Run
 from publisher.deliver.smtp import Connection
 from publisher.deliver.verdict import Counts
 from publisher.errors import PublisherError
@@ -70,7 +71,7 @@ def _lines(settings: Settings, password: str | None) -> Lines:
     timeout = settings.mail.timeout.total_seconds()
     # RFC 5321 section 4.1.1.1: the client names itself; a relay elsewhere may look the name up, one on this machine does not.
     local_name = "localhost" if relay.is_loopback else socket.getfqdn() or split_mailbox(settings.mail.sender)[1].rpartition("@")[2]
-    return Lines(settings.mail.connections, lambda: Connection(relay, password, timeout, local_name))
+    return Lines(f"{relay.host}:{relay.port}", settings.mail.connections, lambda: Connection(relay, password, timeout, local_name))
 
 
 def _note_key(database: Database, keys: Keys, issue_id: int, now: datetime) -> None:

@@ -34,7 +34,7 @@ def test_a_subject_arrives_as_it_was_written(text: str) -> None:
     assert decoded(line) == text
     for part in line.removesuffix(b"\r\n").split(b"\r\n"):
         assert len(part) <= 76
-    for word in re.findall(rb"=\?utf-8\?b\?[^?]*\?=", line):
+    for word in re.findall(rb"=\?utf-8\?[bq]\?[^?]*\?=", line):
         assert len(word) <= 75
     assert b"?==?" not in line
 
@@ -72,6 +72,35 @@ def test_an_encoded_word_in_a_headline_stays_text() -> None:
     assert decoded(line) == text
 
 
+def test_latin_text_is_encoded_so_that_it_can_be_read_as_it_stands() -> None:
+    """SpamAssassin's FROM_EXCESS_BASE64: plain letters in base64 look like something to hide. Japanese is shorter in base64."""
+    assert header_line("From", "Café News <news@example.jp>") == b"From: =?utf-8?q?Caf=C3=A9_News?= <news@example.jp>\r\n"
+    assert header_line("Subject", "朝のAI").startswith(b"Subject: =?utf-8?b?")
+
+
+def test_a_family_is_not_torn_apart() -> None:
+    """Characters as people see them stay whole: one of them may be seven."""
+    family = "👨‍👩‍👧‍👦"
+    line = header_line("Subject", family * 9)
+    for word in re.findall(rb"=\?utf-8\?b\?[^?]*\?=", line):
+        assert set(str(make_header(decode_header(word.decode()))).split(family)) == {""}
+
+
+def test_the_name_of_a_list_is_encoded_and_its_id_never() -> None:
+    """RFC 2919 section 2: the id is ASCII; a site with a name in Japanese letters is told so instead of sending half a header."""
+    line = header_line("List-Id", "AI モーニング <daily.news.example.jp>")
+    assert unfolded(line).endswith("<daily.news.example.jp>")
+    assert decoded(line) == "AI モーニング <daily.news.example.jp>"
+    with pytest.raises(BadHeader, match="ASCII"):
+        header_line("List-Id", "AI <daily.日本語.jp>")
+
+
+def test_a_carrier_address_is_shown_as_its_owner_writes_it() -> None:
+    """Quotes are for the envelope; in To only where a bare form would be read as something else."""
+    assert header_line("To", "a..b@docomo.ne.jp") == b"To: a..b@docomo.ne.jp\r\n"
+    assert header_line("To", '"a,b"@example.jp') == b'To: "a,b"@example.jp\r\n'
+
+
 def test_a_long_link_is_neither_encoded_nor_cut() -> None:
     """gh-85725: an encoded List-Unsubscribe is none."""
     link = "https://news.example.jp/u/" + "a" * 300
@@ -89,6 +118,7 @@ def test_a_long_link_is_neither_encoded_nor_cut() -> None:
     (".abc@ezweb.ne.jp", '".abc"@ezweb.ne.jp'),
     ("taro@日本語.jp", "taro@xn--wgv71a119e.jp"),
     ("Taro.Yamada+news@example.jp", "Taro.Yamada+news@example.jp"),
+    ('"a">x"@example.jp', '"\\"a\\">x\\""@example.jp'),
 ])
 def test_addresses_travel_in_the_form_that_servers_take(typed: str, travels: str) -> None:
     """Carrier addresses in quotes, domains in ASCII."""
