@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from publisher.channels.registry import channel_for
 from publisher.db import Database
+from publisher.errors import PublisherError
 from publisher.jobs import Press
 from publisher.keyring import open_keys
 from publisher.locks import hold
@@ -39,10 +40,14 @@ class Publisher:
     keys: Keys
 
     def press(self) -> Press:
-        """What sending needs: channels with their credentials, the relay's password. Raises PublisherError for a missing credential."""
-        settings = self.settings
-        channels = {account.name: channel_for(account, settings, self.database) for account in settings.accounts}
-        return Press(settings, self.database, self.keys, channels, relay_password())
+        """What sending needs: the relay's password, and a channel for each account that has its credentials. Raises PublisherError."""
+        channels, closed = {}, {}
+        for account in self.settings.accounts:
+            try:
+                channels[account.name] = channel_for(account, self.settings, self.database)
+            except PublisherError as error:
+                closed[account.name] = error
+        return Press(self.settings, self.database, self.keys, channels, relay_password(), closed)
 
     def close(self) -> None:
         """Give the database connections back."""

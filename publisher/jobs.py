@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
@@ -30,13 +30,14 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What sending needs. `password` is the relay's."""
+    """What sending needs. `password` is the relay's; `closed` says of each account without a channel why: its posts wait, the mails leave."""
 
     settings: Settings
     database: Database
     keys: Keys
     channels: Mapping[str, Channel]
     password: str | None
+    closed: Mapping[str, PublisherError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ a text that is there already is a 403 that says "duplicate content".
 import html
 import logging
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,6 +27,9 @@ for _name in ("tweepy", "oauthlib", "requests_oauthlib", "urllib3"):
 
 _WAIT_WITHOUT_CREDITS = timedelta(hours=6)
 _WAIT_WITHOUT_RESET = timedelta(minutes=15)  # the window of X's limits
+# A post is looked for around its attempt, as far as two clocks may differ: on a busy account it may be out of the newest 100 soon.
+_BEFORE, _AFTER = timedelta(minutes=5), timedelta(hours=1)
+_PAGES = 5  # of 100 posts, the most that X gives at once
 
 
 class X:
@@ -61,29 +65,49 @@ class X:
             answer = self._ask(lambda client: client.create_tweet(text=text, user_auth=self._user_auth), now, writing=True)
         except _Duplicate:
             return self._found_or_somewhere(text, now)
+        if not isinstance(answer.data, dict) or not answer.data.get("id"):
+            raise OutcomeUnknown("X's answer names no post")
         return _posted(str(answer.data["id"]))
 
     def _found_or_somewhere(self, text: str, now: datetime) -> Posted:
         try:
-            found = self.find(text, now - timedelta(days=7), now)
+            found = self._look(text, now - timedelta(days=7), None, now)
         except ChannelError:
             found = None
         # X holds the same text; where exactly, its answer does not say.
         return found or Posted(None, None)
 
     def find(self, text: str, since: datetime, now: datetime) -> Posted | None:
-        """Look through the account's latest posts (newest 100). Raises ChannelError when X does not show them."""
+        """Look through the account's posts of the hour from `since` on. Raises ChannelError when X does not show all of them."""
+        end = since + _AFTER
+        # X takes no end that is not past yet (its clock, not ours).
+        return self._look(text, since - _BEFORE, end if end < now - _BEFORE else None, now)
+
+    def _look(self, text: str, start: datetime, end: datetime | None, now: datetime) -> Posted | None:
         if self._user_id is None:
             me = self._ask(lambda client: client.get_me(user_auth=self._user_auth), now, writing=False)
+            if not me.data:
+                raise ChannelError("X's answer names no account", permanent=False)
             self._user_id = str(me.data.id)
-        start = (since - timedelta(minutes=5)).astimezone(UTC)
-        answer = self._ask(lambda client: client.get_users_tweets(
-            self._user_id, max_results=100, start_time=start, tweet_fields=["entities"], user_auth=self._user_auth), now, writing=False)
+        span: dict[str, Any] = {"start_time": start.astimezone(UTC)} | ({"end_time": end.astimezone(UTC)} if end else {})
         wanted = _flat(text)
-        for tweet in answer.data or ():
-            if _flat(_with_real_links(tweet.text, tweet.entities)) == wanted:
-                return _posted(str(tweet.id))
-        return None
+        for _page in range(_PAGES):
+            answer = self._page(span, now)
+            for tweet in answer.data or ():
+                if _flat(_with_real_links(tweet.text, tweet.entities)) == wanted:
+                    return _posted(str(tweet.id))
+            if not answer.meta.get("next_token"):
+                return None
+            span["pagination_token"] = answer.meta["next_token"]
+        raise ChannelError("the timeline is too long to be looked through", permanent=False)
+
+    def _page(self, span: dict[str, Any], now: datetime) -> Any:
+        answer = self._ask(lambda client: client.get_users_tweets(
+            self._user_id, max_results=100, tweet_fields=["entities"], user_auth=self._user_auth, **span), now, writing=False)
+        if not answer.data and "result_count" not in answer.meta:
+            # A success without data may be a list of errors: only a count of none says that nothing is there.
+            raise ChannelError("X's answer shows no timeline", permanent=False)
+        return answer
 
     def _ask(self, call: Callable[[tweepy.Client], Any], now: datetime, *, writing: bool) -> Any:
         client = self._client(now, None)
@@ -134,7 +158,8 @@ def _answered(call: Callable[[], Any], now: datetime, *, writing: bool) -> Any:
         raise _lost("the connection to X ended without an answer", writing=writing) from error
     except requests.exceptions.Timeout as error:
         raise _lost("X did not answer in time", writing=writing) from error
-    except (requests.exceptions.RequestException, ValueError) as error:
+    except (requests.exceptions.RequestException, ValueError, TypeError, AttributeError, LookupError) as error:
+        # tweepy reads every answer as the object that it should be, and stumbles over any other JSON (a gateway's, say).
         raise _lost(f"X's answer cannot be read ({type(error).__name__})", writing=writing) from error
 
 
@@ -164,11 +189,13 @@ def _posted(identity: str) -> Posted:
 
 
 def _with_real_links(text: str, entities: Any) -> str:
-    """X shows every link as t.co; the entities name what it stands for."""
+    """X shows every link as t.co, a bare example.com too; the entities name what it stands for."""
     for link in (entities or {}).get("urls", ()):
         text = text.replace(link.get("url", ""), link.get("expanded_url") or link.get("url", ""))
     return text
 
 
 def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", html.unescape(text)).strip()
+    """What stays the same when X shows a text: it composes letters, escapes < > & once, completes links with a scheme and a slash."""
+    plain = unicodedata.normalize("NFC", html.unescape(html.unescape(text)))
+    return re.sub(r"https?://|[\s/]+", "", plain).casefold()

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from publisher.channels.base import ChannelError
 from publisher.channels.x_adapter import HOST, Adapter
 from publisher.db import Database
+from publisher.errors import Busy
 from publisher.i18n import _
 from publisher.locks import hold
 from publisher.models import AccountRow, AccountSecret
@@ -34,9 +35,13 @@ class TokenPair:
         token = self._good(now, refused)
         if token is not None:
             return token
-        with hold(self._database.engine, f"token-{self._account}", wait=True):
-            # Another process may have renewed it while this one waited.
-            return self._good(now, refused) or self._renew(now)
+        try:
+            with hold(self._database.engine, f"token-{self._account}", wait=True):
+                # Another process may have renewed it while this one waited.
+                return self._good(now, refused) or self._renew(now)
+        except Busy as error:
+            # Nothing has left yet, so that this is certain: the post was not made.
+            raise ChannelError(error.reason, permanent=False) from error
 
     def _good(self, now: datetime, refused: str | None) -> str | None:
         stored = self._stored()
@@ -52,8 +57,18 @@ class TokenPair:
                                   .where(AccountRow.name == self._account))
 
     def _renew(self, now: datetime) -> str:
-        stored = self._stored()
-        refresh = stored.refresh_token if stored and stored.refresh_token else self._credentials["REFRESH_TOKEN"]
+        stored, first = self._stored(), self._credentials["REFRESH_TOKEN"]
+        if stored is None or not stored.refresh_token or stored.refresh_token == first:
+            return self._renew_with(first, now)
+        try:
+            return self._renew_with(stored.refresh_token, now)
+        except ChannelError as error:
+            if not error.permanent:
+                raise
+        # A person may have set new tokens since the kept ones went bad.
+        return self._renew_with(first, now)
+
+    def _renew_with(self, refresh: str, now: datetime) -> str:
         data = {"grant_type": "refresh_token", "refresh_token": refresh, "client_id": self._credentials["CLIENT_ID"]}
         secret = self._credentials.get("CLIENT_SECRET")
         try:

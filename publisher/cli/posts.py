@@ -6,6 +6,7 @@ import click
 from sqlalchemy import select
 
 from publisher.cli.frame import LEFT_OVER, OK, Desk, examples, json_option, pass_desk, yes_option
+from publisher.cli.sending import warn_of_closed
 from publisher.deliver.posting import post_due, retry_post
 from publisher.errors import PublisherError
 from publisher.i18n import _
@@ -81,6 +82,7 @@ def print_posts(desk: Desk, *, issue_id: int, as_json: bool) -> None:
 def send(desk: Desk, issue_id: int | None, yes: bool, as_json: bool) -> None:
     """Post what is due."""
     press = desk.publisher.press()
+    warn_of_closed(desk, press)
     waiting = [post for post, _name in _found(desk, issue_id=issue_id) if post.state in ("queued", "deferred", "unknown")]
     desk.confirm(_("Send %(n)s posts?", n=len(waiting)), yes=yes or not waiting)
     done = post_due(desk.database, desk.settings, press.channels, desk.now, issue_id=issue_id)
@@ -105,7 +107,9 @@ def retry(desk: Desk, post_id: int, yes: bool) -> None:
         raise PublisherError(_("there is no post %(id)s", id=post_id), remedy=_("look with: publisher posts list"))
     desk.say(post.text)
     desk.confirm(_("Post this again?"), yes=yes)
+    press = desk.publisher.press()
+    warn_of_closed(desk, press)
     retry_post(desk.database, post_id, desk.now())
-    done = post_due(desk.database, desk.settings, desk.publisher.press().channels, desk.now, post_ids=[post_id])
+    done = post_due(desk.database, desk.settings, press.channels, desk.now, post_ids=[post_id])
     desk.say("✓ " + _("Posts: %(accepted)s made, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting", accepted=done.accepted,
                       refused=done.refused, skipped=done.skipped, waiting=done.deferred + done.unknown))

@@ -12,7 +12,7 @@ from publisher.curate.desk import approve_issue
 from publisher.deliver.control import resume
 from publisher.errors import PublisherError
 from publisher.i18n import N_, _
-from publisher.jobs import Sent, check_sending, finish_draft, send
+from publisher.jobs import Press, Sent, check_sending, finish_draft, send
 from publisher.models import Issue, NewsletterRow, Pick, Post
 from publisher.reasons import sentence
 from subscribers.models import ReaderListRow, Subscription
@@ -87,8 +87,15 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
         approve_issue(desk.database, issue_id, "cli", desk.now())
     if issue.state == "paused":
         resume(desk.database, issue_id, desk.now())
+    warn_of_closed(desk, press)
     with desk.progress(_("Sending")) as update:
         return send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total))
+
+
+def warn_of_closed(desk: Desk, press: Press) -> None:
+    """Say of each account that cannot post why; its posts wait."""
+    for error in press.closed.values():
+        desk.warn(f"! {error}")
 
 
 def sent_json(desk: Desk, issue_id: int, sent: Sent) -> dict[str, Any]:

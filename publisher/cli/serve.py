@@ -66,7 +66,10 @@ def _close(desk: Desk) -> None:
 def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
     """Serve with one configuration until it changes or the service is to stop."""
     opened, settings = desk.publisher, desk.settings
-    service = Service(opened.press(), utc_now)
+    press = opened.press()
+    for name, error in press.closed.items():
+        log.warning("account_closed", account=name, reason=str(error))
+    service = Service(press, utc_now)
     server, thread = _web(desk, service)
     service.start()
     log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server), pid=os.getpid())

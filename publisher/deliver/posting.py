@@ -39,8 +39,12 @@ class PostCounts:
 
 def post_due(database: Database, settings: Settings, channels: Mapping[str, Channel], clock: Callable[[], datetime], *,
              issue_id: int | None = None, post_ids: Sequence[int] | None = None, stop: threading.Event | None = None) -> PostCounts:
-    """Make every post that is due, account by account; one account's trouble, or another process at it, never stops the others."""
+    """Make every post that is due, account by account; one account's trouble, or another process at it, never stops the others.
+
+    A fault of the program itself is raised at the end, when every account had its turn.
+    """
     done: Counter[str] = Counter()
+    fault: Exception | None = None
     for account in settings.accounts:
         if account.name not in channels or (stop and stop.is_set()):
             continue
@@ -53,6 +57,11 @@ def post_due(database: Database, settings: Settings, channels: Mapping[str, Chan
                 done += _Round(database, channels[account.name], account.name, clock, stop).go(wanted)
         except Busy:
             continue
+        except Exception as error:
+            # A row left in `sending` is settled by the next round; a fault that stays must not close the accounts behind this one.
+            fault = fault or error
+    if fault is not None:
+        raise fault
     return PostCounts(**{state: done[state] for state in ("accepted", "refused", "deferred", "unknown", "skipped")})
 
 
@@ -152,7 +161,8 @@ class _Round:
         if error.permanent or again is None:
             self._write(post, "refused", reason=error.reason)
             return "refused", None
-        self._write(post, "deferred", reason=error.reason, not_before=again)
+        # `post` was read before the attempt was counted.
+        self._write(post, "deferred", reason=error.reason, not_before=again, attempts=post.attempts if error.retry_at else tried)
         return "deferred", error.retry_at
 
     def _accept(self, post: Post, made: Posted) -> None:
@@ -174,7 +184,7 @@ class _Round:
 def retry_post(database: Database, post_id: int, now: datetime) -> None:
     """A person's word that a post is not there: it is due again. Raises PublisherError when it is made, waiting, or does not exist."""
     with database.writing() as session:
-        post = session.get(Post, post_id)
+        post = session.get(Post, post_id, with_for_update=True)
         if post is None:
             raise PublisherError(_("there is no post %(id)s", id=post_id), remedy=_("look with: publisher posts list"))
         if post.state not in ("refused", "unknown", "deferred"):

@@ -167,3 +167,18 @@ def test_commands_speak_japanese_where_the_locale_is_japanese(tmp_path: Path) ->
     error = newsroom.run("send", "evening", LANG="ja_JP.UTF-8").err
     assert "evening" in error
     assert "there is no" not in error
+
+
+def test_an_account_without_credentials_keeps_its_posts_and_stops_no_mail(tmp_path: Path) -> None:
+    """What is missing is named; the readers get their issue, and the posts wait for the keys."""
+    with PracticeRelay(tmp_path / "mail") as relay:
+        account = '[[accounts]]\nname = "x-main"\nkind = "x"\nnewsletter = "morning"\n'
+        newsroom = NewsroomFolder.make(tmp_path / "newsroom", relay_port=relay.port, extra=account)
+        newsroom.story_file()
+        newsroom.readers(HANAKO)
+        sent = newsroom.run("send", "morning", "--yes", "--json")
+        assert sent.code == 0, sent.err
+        assert "PUBLISHER_X_MAIN_CONSUMER_KEY" in sent.err
+        assert relay.kept == 1
+        waiting = newsroom.run("posts", "list", "--account", "x-main", "--json").json()
+    assert {post["state"] for post in waiting} == {"queued"}
