@@ -15,6 +15,7 @@ from publisher.i18n import N_
 from publisher.settings_values import (
     BaseAddress,
     Colour,
+    DatabaseAddress,
     Domain,
     Fault,
     Line,
@@ -55,7 +56,7 @@ class Site(Section):
 class DatabaseSettings(Section):
     """Where everything is kept."""
 
-    url: str = "sqlite:///publisher.db"
+    url: DatabaseAddress = "sqlite:///publisher.db"
 
 
 class Web(Section):

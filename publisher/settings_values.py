@@ -19,6 +19,12 @@ class Fault(ValueError):
     """A wrong value; the text is a catalogue message, so that the person reads it in their language."""
 
 
+def _database(value: str) -> str:
+    if not re.match(r"sqlite:///.|postgresql(?:\+psycopg)?://.", value):
+        raise Fault(N_("is not a database such as \"sqlite:///publisher.db\" or \"postgresql+psycopg://user@host/name\""))
+    return value
+
+
 def _span(value: object) -> object:
     # A bare number would be read as seconds, and who writes grace = 2 means hours.
     if isinstance(value, timedelta):
@@ -131,6 +137,7 @@ LongSpan = Annotated[Span, Field(gt=timedelta(0))]
 Window = BeforeValidator(_window)
 Name = Annotated[str, AfterValidator(_name)]
 Line = Annotated[str, AfterValidator(_one_line)]
+DatabaseAddress = Annotated[str, AfterValidator(_database)]
 WebAddress = Annotated[str, AfterValidator(_web_address)]
 BaseAddress = Annotated[str, AfterValidator(_base_address)]
 Colour = Annotated[str, AfterValidator(_colour)]

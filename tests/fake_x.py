@@ -59,7 +59,7 @@ class FakeX:
     """Listens inside its block. Each post, look or renewal takes the next word of its plan, and does as usual when there is none.
 
     Words: "cut" (takes it, closes without an answer), "cut before" (closes, takes nothing), "stall" (takes it, says nothing), "503 taken", "503",
-    "429", "402", "401", "403", "400", "empty" (takes it, a success with errors and no data), "garbled" (takes it, a success that is no JSON), "odd" (takes it, JSON of another shape),
+    "429", "402", "401", "403", "400", "408", "empty" (takes it, a success with errors and no data), "garbled" (takes it, a success that is no JSON), "odd" (takes it, JSON of another shape),
     "" (as usual).
     `lag` is how long a timeline hides a new post. `on_post` and `on_renewal` are called at the moment a request arrives.
     """
@@ -240,13 +240,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 _SAID = {"400": "One or more parameters to your request was invalid.", "401": "Unauthorized",
          "402": "Your enrolled account does not have any credits to fulfill this request.",
-         "403": "You are not permitted to perform this action.", "429": "Too Many Requests"}
+         "403": "You are not permitted to perform this action.", "408": "Request Timeout", "429": "Too Many Requests"}
 
 _ERRORS = {"errors": [{"title": "Not Found Error", "detail": "Could not find it.", "type": "https://api.twitter.com/2/problems/resource-not-found"}]}
 
 
 def _problem(detail: str, status: int) -> dict[str, Any]:
-    titles = {400: "Bad Request", 401: "Unauthorized", 402: "CreditsDepleted", 403: "Forbidden", 404: "Not Found", 429: "Too Many Requests"}
+    titles = {400: "Bad Request", 401: "Unauthorized", 402: "CreditsDepleted", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 429: "Too Many Requests"}
     return {"detail": detail, "type": "about:blank", "title": titles[status], "status": status}
 
 

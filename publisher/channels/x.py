@@ -149,7 +149,7 @@ def _answered(call: Callable[[], Any], now: datetime, *, writing: bool) -> Any:
     except tweepy.TwitterServerError as error:
         raise _lost(f"X answered {error.response.status_code}", writing=writing) from error
     except tweepy.HTTPException as error:
-        raise _refusal(error, now) from error
+        raise _refusal(error, now, writing=writing) from error
     except requests.exceptions.ConnectTimeout as error:
         raise ChannelError(_("X cannot be reached"), permanent=False) from error
     except requests.exceptions.ConnectionError as error:
@@ -163,8 +163,8 @@ def _answered(call: Callable[[], Any], now: datetime, *, writing: bool) -> Any:
         raise _lost(f"X's answer cannot be read ({type(error).__name__})", writing=writing) from error
 
 
-def _refusal(error: tweepy.HTTPException, now: datetime) -> Exception:
-    said = "; ".join(error.api_messages) or f"status {error.response.status_code}"
+def _refusal(error: tweepy.HTTPException, now: datetime, *, writing: bool) -> Exception:
+    said = "; ".join(map(str, error.api_messages)) or f"status {error.response.status_code}"
     status = error.response.status_code
     if status == 401:
         return _NotLetIn(said)
@@ -172,6 +172,11 @@ def _refusal(error: tweepy.HTTPException, now: datetime) -> Exception:
         return _Duplicate(said)
     if status == 402:
         return ChannelError(_("X wants to be paid first: %(reason)s", reason=said), permanent=False, retry_at=now + _WAIT_WITHOUT_CREDITS)
+    if status == 403:
+        return ChannelError(_("X does not allow this: %(reason)s; see that the app may write and that the account is in order, then retry the post",
+                              reason=said), permanent=True)
+    if status == 408 or not 400 <= status < 500:
+        return _lost(f"X answered {status}", writing=writing)
     return ChannelError(_("X refuses: %(reason)s", reason=said), permanent=True)
 
 

@@ -11,7 +11,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     use_language(interface_language(given))
-    # Help texts are made when the commands are imported: the language must stand first.
+    # Help texts and the names of parameters are made when the commands are imported: the language must stand first.
+    from publisher.cli.clicks_words import translate_click
+
+    translate_click()
     from publisher.cli.commands import publisher
 
     publisher.main(given, prog_name="publisher")

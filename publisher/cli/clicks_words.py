@@ -19,6 +19,9 @@ CLICK = (
     N_("{name} {filename!r} is not readable."), N_("file"), N_("directory"), N_("path"), N_("Error: invalid input"),
 )
 
+# What click calls a kind of value is a plain attribute.
+_KINDS: dict[type[types.ParamType], str] = {types.IntParamType: N_("integer"), types.IntRange: N_("integer range")}
+
 
 def translate_click() -> None:
     """Point click's own gettext at our catalogue. Its modules bind the function by name when they are imported."""
@@ -34,3 +37,5 @@ def translate_click() -> None:
         for name, ours in (("_", gettext), ("gettext", gettext), ("ngettext", ngettext)):
             if hasattr(module, name):
                 setattr(module, name, ours)
+    for kind, word in _KINDS.items():
+        kind.name = gettext(word)

@@ -8,7 +8,6 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from publisher import __version__
-from publisher.cli.clicks_words import translate_click
 from publisher.cli.demo import demo
 from publisher.cli.frame import FAILED, Desk, examples
 from publisher.cli.issues import issues
@@ -41,6 +40,10 @@ class Border(click.Group):
             # The reader of our output (`| head`) has gone; that is no fault of this command.
             sys.stderr.close()
             ctx.exit(0)
+        except OSError as error:
+            # A folder that cannot be written, a disk that is full: the file and the reason are all a person can use.
+            click.echo(f"✗ {error.filename or ''}: {error.strerror or error}".replace("✗ : ", "✗ "), err=True)
+            ctx.exit(FAILED)
 
 
 @click.group(cls=Border, context_settings={"help_option_names": ["-h", "--help"]}, help=_(
@@ -59,4 +62,3 @@ def publisher(ctx: click.Context, config: Path | None, lang: str | None) -> None
 
 for command in (demo, init, check, stories, subscribers, send, issues, posts, ledger, run, relay):
     publisher.add_command(command)
-translate_click()

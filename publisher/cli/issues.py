@@ -20,6 +20,8 @@ from publisher.i18n import _
 from publisher.jobs import make_issue
 from publisher.locks import hold
 from publisher.models import Issue, NewsletterRow, Pick, Slot
+from subscribers.addresses import NotAnAddress, parse_address
+from subscribers.models import Subscriber
 
 
 @click.group(help=_("Make, look at, approve and send issues."))
@@ -35,6 +37,7 @@ def list_issues(desk: Desk, newsletter: str | None, as_json: bool) -> None:
     """Print the issues and what is known of their mails."""
     query = select(Issue, NewsletterRow.name).join(NewsletterRow, NewsletterRow.id == Issue.newsletter_id).order_by(Issue.id.desc())
     if newsletter:
+        newsletter_or_error(desk, newsletter)
         query = query.where(NewsletterRow.name == newsletter)
     with desk.database.reading() as session:
         found = [(issue, name) for issue, name in session.execute(query)]
@@ -114,6 +117,8 @@ def preview(desk: Desk, issue_id: int, form: str, reader: str | None, in_browser
     if form == "posts":
         print_posts(desk, issue_id=issue_id, as_json=False)
         return
+    if reader and not _is_reader(desk, reader):
+        desk.warn("! " + _("nobody has the address %(address)s: the links of this mail lead nowhere", address=reader))
     eml = preview_eml(desk.database, desk.settings, desk.keys, issue_id, reader or "reader@example.com")
     if form == "eml":
         click.echo(eml.decode("utf-8"), nl=False)
@@ -126,6 +131,15 @@ def preview(desk: Desk, issue_id: int, form: str, reader: str | None, in_browser
     path.write_text(content, "utf-8")
     desk.say(_("Opening %(path)s", path=path))
     webbrowser.open(path.as_uri())
+
+
+def _is_reader(desk: Desk, address: str) -> bool:
+    try:
+        key = parse_address(address).key
+    except NotAnAddress:
+        return False
+    with desk.database.reading() as session:
+        return session.scalar(select(Subscriber.id).where(Subscriber.address_key == key)) is not None
 
 
 def _leave_link(desk: Desk, eml: bytes) -> str:

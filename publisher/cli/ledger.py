@@ -1,13 +1,17 @@
 """`publisher ledger`: which story was told where and when, which waits, and why that one was passed over."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 
 from publisher.cli.frame import Desk, examples, json_option, pass_desk
+from publisher.cli.sending import account_or_error, issue_or_error
 from publisher.clock import local_date
 from publisher.deliver.ledger import Entry, Told, entries
+from publisher.errors import PublisherError
 from publisher.i18n import _
+from publisher.models import Story
 from publisher.reasons import sentence
 
 
@@ -20,6 +24,7 @@ from publisher.reasons import sentence
 @pass_desk
 def ledger(desk: Desk, story: int | None, issue: int | None, account: str | None, as_json: bool) -> None:
     """Print the ledger."""
+    _known(desk, story, issue, account)
     today = local_date(desk.now(), desk.settings.site.timezone)
     with desk.database.reading() as session:
         found = list(entries(session, story_id=story, issue_id=issue, account=account))
@@ -29,19 +34,35 @@ def ledger(desk: Desk, story: int | None, issue: int | None, account: str | None
     rows = []
     for entry in found:
         for told in entry.told:
-            rows.append((entry.story_id, entry.headline, "✓ " + _told(told) if told.told_at else "… " + _told(told)))
+            rows.append((entry.story_id, entry.headline, ("✓ " if told.told_at else "… ") + _told(told, desk.settings.site.timezone)))
         for untold in entry.untold:
-            target = f"{untold.target}: " if untold.target else ""
+            target = f"{_target(untold.target)}: " if untold.target else ""
             rows.append((entry.story_id, entry.headline, ("… " if untold.waits else "– ") + target + sentence(untold.reason, today)))
     desk.table((_("id"), _("headline"), _("told, or why not")), rows, _("The ledger is empty: no story has been read yet."))
 
 
-def _told(told: Told) -> str:
-    moment = told.told_at.isoformat(timespec="minutes") if told.told_at else ""
+def _known(desk: Desk, story: int | None, issue: int | None, account: str | None) -> None:
+    """Refuse a name or number that nothing has: an empty answer would say that it was told nowhere."""
+    with desk.database.reading() as session:
+        if story is not None and session.get(Story, story) is None:
+            raise PublisherError(_("there is no story %(id)s", id=story), remedy=_("look with: publisher stories list"))
+    if issue is not None:
+        issue_or_error(desk, issue)
+    if account is not None:
+        account_or_error(desk, account)
+
+
+def _target(target: str) -> str:
+    kind, _space, name = target.partition(" ")
+    return _("newsletter %(name)s", name=name) if kind == "newsletter" else _("account %(name)s", name=name)
+
+
+def _told(told: Told, zone: str) -> str:
+    moment = told.told_at.astimezone(ZoneInfo(zone)).isoformat(sep=" ", timespec="minutes") if told.told_at else ""
     if told.post_id is not None:
-        return " ".join(part for part in (told.target, _(told.state), moment, told.permalink or "") if part)
+        return " ".join(part for part in (_target(told.target), _(told.state), moment, told.permalink or "") if part)
     return _("%(target)s, issue %(number)s (%(state)s) %(moment)s, %(n)s mails accepted",
-             target=told.target, number=told.number, state=_(told.state), moment=moment, n=told.message_ids)
+             target=_target(told.target), number=told.number, state=_(told.state), moment=moment, n=told.message_ids)
 
 
 def _json(entry: Entry, today: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import click
 from sqlalchemy import select
 
 from publisher.cli.frame import LEFT_OVER, OK, Desk, examples, json_option, pass_desk, yes_option
-from publisher.cli.sending import warn_of_closed
+from publisher.cli.sending import account_or_error, issue_or_error, warn_of_closed
 from publisher.deliver.posting import post_due, retry_post
 from publisher.errors import PublisherError
 from publisher.i18n import _
@@ -43,6 +43,8 @@ def _json(post: Post, account: str) -> dict[str, Any]:
 @pass_desk
 def list_posts(desk: Desk, account: str | None, state: str | None, as_json: bool) -> None:
     """Print the posts."""
+    if account:
+        account_or_error(desk, account)
     found = _found(desk, account=account, state=state)
     if as_json:
         desk.print_json([_json(post, name) for post, name in found])
@@ -63,7 +65,8 @@ def preview(desk: Desk, issue_id: int, as_json: bool) -> None:
 
 
 def print_posts(desk: Desk, *, issue_id: int, as_json: bool) -> None:
-    """Each post of an issue, whole."""
+    """Each post of an issue, whole. Raises PublisherError when there is no such issue."""
+    issue_or_error(desk, issue_id)
     found = _found(desk, issue_id=issue_id)
     if as_json:
         desk.print_json([_json(post, name) for post, name in found])

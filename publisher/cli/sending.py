@@ -13,7 +13,7 @@ from publisher.deliver.control import resume
 from publisher.errors import PublisherError
 from publisher.i18n import N_, _
 from publisher.jobs import Press, Sent, check_sending, finish_draft, send
-from publisher.models import Issue, NewsletterRow, Pick, Post
+from publisher.models import AccountRow, Issue, NewsletterRow, Pick, Post
 from publisher.reasons import sentence
 from subscribers.models import ReaderListRow, Subscription
 
@@ -29,6 +29,14 @@ def issue_or_error(desk: Desk, issue_id: int) -> tuple[Issue, str]:
         if issue is None:
             raise PublisherError(_("there is no issue %(id)s", id=issue_id), remedy=_("look with: publisher issues list"))
         return issue, session.get_one(NewsletterRow, issue.newsletter_id).name
+
+
+def account_or_error(desk: Desk, name: str) -> None:
+    """Refuse a name that no account has. Raises PublisherError with the names that are there."""
+    with desk.database.reading() as session:
+        known = list(session.scalars(select(AccountRow.name).order_by(AccountRow.name)))
+    if name not in known:
+        raise PublisherError(_("there is no account %(name)s", name=name), remedy=_("known: %(names)s", names=", ".join(known) or "-"))
 
 
 def show_choice(desk: Desk, choice: Choice) -> None:

@@ -27,6 +27,7 @@ def init(desk: Desk, force: bool) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     example = "publisher.example.ja.toml" if current_language() == "ja" else "publisher.example.toml"
     path.write_text(shipped(example).read_text("utf-8"), "utf-8")
+    (path.parent / "stories").mkdir(exist_ok=True)
     desk.say("✓ " + _("Wrote %(path)s. Fill it in, then run: publisher check", path=path))
 
 

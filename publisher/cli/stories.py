@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from publisher.cli.frame import OK, REFUSED_SOME, Desk, examples, json_option, pass_desk
 from publisher.curate.desk import Judged, judge, pin
+from publisher.errors import PublisherError
 from publisher.i18n import N_, _
 from publisher.ingest.reading import IngestReport, read_paths, read_sources
 from publisher.models import STORY_STATES, Story
@@ -108,7 +109,7 @@ def show(desk: Desk, story_id: int, as_json: bool) -> None:
     with desk.database.reading() as session:
         story = session.get(Story, story_id)
     if story is None:
-        raise click.UsageError(_("there is no story %(id)s", id=story_id))
+        raise PublisherError(_("there is no story %(id)s", id=story_id), remedy=_("look with: publisher stories list"))
     if as_json:
         desk.print_json(story_json(story))
         return

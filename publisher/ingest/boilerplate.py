@@ -23,7 +23,9 @@ def replace_shared_excerpts(session: Session, drafts: Iterable[Draft], now: date
             summaries[hashed].add(draft.summary)
     if not summaries:
         return
-    shared = select(Story.excerpt_hash).where(Story.excerpt_hash.in_(summaries)).group_by(Story.excerpt_hash).having(func.count() > 1)
+    # Two texts, that is: a copy of the same post proves nothing.
+    posts = func.count(Story.fingerprint.distinct())
+    shared = select(Story.excerpt_hash).where(Story.excerpt_hash.in_(summaries)).group_by(Story.excerpt_hash).having(posts > 1)
     for hashed in session.scalars(shared).all():
         for row in session.scalars(select(Story).where(Story.excerpt_hash == hashed, Story.summary.in_(summaries[hashed or ""]), untold())):
             facts = [Fact(fact["label"], fact["value"]) for fact in row.facts]

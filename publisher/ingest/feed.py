@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin, urlsplit
+from xml.sax import SAXException
 
 import feedparser
 
@@ -56,7 +57,8 @@ def _read_xml(data: bytes, where: str, base: str, content_type: str) -> tuple[st
     headers = {"content-location": base} | ({"content-type": content_type} if content_type else {})
     # A stream, because feedparser takes bare bytes for an address or the name of a file first.
     parsed = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=True, resolve_relative_uris=True)
-    if not parsed.version and not parsed.entries:
+    # Without entries, a feed that cannot be parsed is no feed that happens to be empty today.
+    if not parsed.entries and (not parsed.version or isinstance(parsed.get("bozo_exception"), SAXException)):
         raise _no_feed(data, where, base, parsed)
     feed_language = language_tag(parsed.feed.get("language") or "")
     return clean_line(html_line(parsed.feed.get("title") or "")), [_entry(entry, feed_language, base) for entry in parsed.entries]
@@ -69,7 +71,7 @@ def _no_feed(data: bytes, where: str, base: str, parsed: Any) -> BadInput:
         return BadInput(where, _("this is a web page (HTML), not a feed"), remedy=remedy)
     error = parsed.get("bozo_exception")
     line = getattr(error, "getLineNumber", lambda: None)()
-    if line is not None:
+    if line is not None and data.lstrip()[:1] == b"<":
         return BadInput(where, _("this is no feed: %(reason)s", reason=clean_line(error.getMessage())[:100]), line=line)
     return BadInput(where, _("this is no feed: neither RSS nor Atom nor JSON Feed"))
 

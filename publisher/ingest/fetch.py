@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import SplitResult, urldefrag, urljoin, urlsplit, urlunsplit
@@ -170,6 +171,7 @@ def _reason(error: Exception | None) -> str:
     return clean_line(str(error or ""))[:200] or type(error).__name__
 
 
+@cache
 def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=certifi.where())
     context.load_default_certs()  # the machine's own as well: an intranet has an authority of its own

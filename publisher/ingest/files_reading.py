@@ -14,7 +14,7 @@ from publisher.i18n import _
 from publisher.ingest.boilerplate import replace_shared_excerpts
 from publisher.ingest.document import read_document
 from publisher.ingest.draft import Reading
-from publisher.ingest.filing import IngestReport, Rules, file_document, rename_container, withdraw_container
+from publisher.ingest.filing import IngestReport, Rules, adopt, file_document, rename_container, withdraw_container
 from publisher.ingest.folder import TextFile, read_bytes
 from publisher.models import SourceFile, Story
 
@@ -150,6 +150,7 @@ def _count_unchanged(session: Session, report: IngestReport, container: str) -> 
 
 
 def _remember(session: Session, rules: Rules, read: _Read, now: datetime) -> None:
+    adopt(session, rules, read.file.container)
     session.merge(SourceFile(
         path=read.file.container, source_id=rules.source_id, size=read.file.size, mtime_ns=read.file.mtime_ns, content_hash=read.content_hash,
         read_at=now, problem=str(read.problems[0]) if read.problems else None))

@@ -154,6 +154,12 @@ def keep_rights(session: Session, source_id: int, rights: str) -> None:
     session.execute(update(Story).where(Story.source_id == source_id, Story.rights != rights).values(rights=rights))
 
 
+def adopt(session: Session, rules: Rules, container: str) -> None:
+    """What came from `container` under another source (renamed in publisher.toml, or read by hand before) has this one's rights from now on."""
+    other = (Story.container == container, Story.source_id != rules.source_id)
+    session.execute(update(Story).where(*other).values(source_id=rules.source_id, rights=rules.rights))
+
+
 def excerpt_hash(excerpt: str | None) -> str | None:
     """Of a post's own excerpt, blind to width, spaces and punctuation."""
     words = flat(excerpt or "")

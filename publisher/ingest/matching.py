@@ -77,7 +77,7 @@ def _alike(drafts: Sequence[Draft], open_drafts: Sequence[int], found: list[Matc
         for story in left.values():
             if many and abs(story.position - index - 1) > _NEAR:
                 continue
-            likeness = 1.0 if texts[index].flat == olds[story.id].flat else texts[index].likeness(olds[story.id])
+            likeness = texts[index].likeness(olds[story.id]) + (texts[index].flat == olds[story.id].flat)
             in_place = story.position == index + 1 and not story.withdrawn
             if likeness >= (_SOMEWHAT if in_place else _ALIKE):
                 pairs.append((-likeness, abs(story.position - index - 1), index, story.id))

@@ -15,6 +15,8 @@ from publisher.text.urls import is_web_url
 
 _ITEM = re.compile(r"^(?P<indent>[ ]*)(?P<mark>[-*+•・◦]|[0-9０-９]{1,3}[.)．]|[①-⑳])[ \u3000]*(?P<text>\S.*)$")
 _LINK = r"\[(?P<title>(?:[^\[\]\\]|\\.|\[[^\[\]]*\])+)\]\((?P<target>[^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)"
+# Looks like a link but leads to no story.
+_PICTURE = re.compile(r"!\[[^\[\]]*\]\([^()\n]*(?:\([^()\n]*\)[^()\n]*)*\)")
 _LINKED = re.compile(
     rf"(?P<before>[^\[\]]{{0,40}}?|[^\[\]]{{0,5}}\[[^\[\]]{{4,20}}\][^\[\]]{{0,5}})(?:\*\*|__)?{_LINK}(?:\*\*|__)?(?P<rest>.*)", re.DOTALL)
 _BOLD = re.compile(r"(?:\*\*|__)(?P<title>[^*_\n]{4,200}?)(?:\*\*|__)(?P<rest>.*)")
@@ -104,7 +106,7 @@ def _more_items(lines: Sequence[str], start: int, limit: int) -> bool:
 
 def _read(outline: Outline, heading: int | None, row: int, end: int, opening: re.Match[str], day: date | None) -> Item | None:
     below = [index for index in range(row + 1, end) if not outline.code[index]]
-    text = _LEADING.sub("", opening["text"]).strip()
+    text = _LEADING.sub("", _PICTURE.sub("", opening["text"]).strip()).strip()
     linked = _LINKED.fullmatch(text)
     bold = None if linked else _BOLD.fullmatch(text)
     label = labelled(outline.lines[row])

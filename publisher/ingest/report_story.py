@@ -63,7 +63,7 @@ def story_of_item(outline: Outline, item: Item, place: Place) -> Found:
     """The story of one list item."""
     nested = _dedented(item.nested)
     beside = item.summary if item.summary and item.summary not in plain(nested).replace("\n", " ") and "summary" not in item.fields.values else ""
-    body = "\n\n".join(filter(None, [beside, nested]))
+    body = "\n\n".join(filter(None, [as_markdown(beside), nested]))
     facts = (*item.fields.facts, *read_facts(item.nested, range(len(item.nested))))
     fields = item.fields
     fields.date = item.date

@@ -13,7 +13,7 @@ from publisher.ingest.draft import Reading
 from publisher.ingest.feed import read_feed
 from publisher.ingest.fetch import Fetched, fetch
 from publisher.ingest.files_reading import parsed
-from publisher.ingest.filing import IngestReport, Rules, file_document, file_entries
+from publisher.ingest.filing import IngestReport, Rules, adopt, file_document, file_entries
 from publisher.ingest.page import read_page
 from publisher.models import SourceFile, SourceRow, Story
 from publisher.settings import Settings, Source
@@ -61,6 +61,7 @@ def _parse(source: Source, url: str, fetched: Fetched) -> Reading:
 
 
 def _remember(session: Session, rules: Rules, url: str, fetched: Fetched, hashed: str, now: datetime) -> None:
+    adopt(session, rules, url)
     row = session.get_one(SourceRow, rules.source_id)
     # RFC 9110 section 15.4.5: a 304 may leave validators out that did not change.
     row.etag = fetched.etag or (row.etag if fetched.unchanged else None)

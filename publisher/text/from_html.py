@@ -127,7 +127,9 @@ class _Writer(HTMLParser):
     def _item(self) -> None:
         number = self._lists[-1] if self._lists else None
         indent = "    " * max(0, len(self._lists) - 1)
-        self._out.append(f"\n{indent}{f'{number}.' if number else '-'} ")
+        if not self._out or not self._out[-1].endswith("\n"):
+            self._out.append("\n")
+        self._out.append(f"{indent}{f'{number}.' if number else '-'} ")
         if number and self._lists:
             self._lists[-1] = number + 1
 

@@ -28,7 +28,9 @@ def _kill_after(newsroom: NewsroomFolder, relay: Relay, mails: int, delay: float
         time.sleep(0.001)
     time.sleep(delay)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    # One that had ended by itself would prove nothing.
+    assert process.wait() == -signal.SIGKILL
+    assert len(relay.taken) >= mails
 
 
 def test_kills_lose_nobody_and_repeat_no_more_than_the_open_connections(tmp_path: Path, database_url: str) -> None:

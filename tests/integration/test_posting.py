@@ -2,101 +2,28 @@
 
 import random
 import threading
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
 
-from publisher.channels.base import Channel, Posted
-from publisher.channels.outbox import Outbox
+from publisher.channels.base import Posted
 from publisher.channels.x import X
 from publisher.db import Database
-from publisher.deliver.posting import PostCounts, post_due, retry_post
+from publisher.deliver.posting import PostCounts, retry_post
 from publisher.errors import PublisherError
 from publisher.locks import hold
-from publisher.models import AccountRow, Issue, Post, Telling
-from publisher.settings import Settings
 from publisher.settings_secrets import Credentials
-from tests import composing
 from tests.fake_x import FakeX, keys
 from tests.mailing import START, Clock
+from tests.posting import Desk, opened
 
 MINUTE = timedelta(minutes=1)
 # Rules in Python over queries that the other tests run on PostgreSQL too.
 on_sqlite = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
-
-
-@dataclass
-class Desk:
-    """An issue that is being sent, with three posts for each account, and X."""
-
-    database: Database
-    settings: Settings
-    channels: dict[str, Channel]
-    issue_id: int
-    clock: Clock
-    x: FakeX
-
-    def go(self, **more: object) -> PostCounts:
-        """One round."""
-        return post_due(self.database, self.settings, self.channels, self.clock, **more)  # type: ignore[arg-type]
-
-    def later(self, span: timedelta = timedelta(seconds=61)) -> PostCounts:
-        """One round after some time."""
-        self.clock.pass_by(span)
-        return self.go()
-
-    def posts(self, account: str = "main") -> list[Post]:
-        """The rows of an account in their order."""
-        with self.database.reading() as session:
-            return list(session.scalars(select(Post).join(AccountRow, AccountRow.id == Post.account_id)
-                                        .where(AccountRow.name == account).order_by(Post.position)))
-
-    def states(self, account: str = "main") -> list[str]:
-        """The states of an account's posts."""
-        return [post.state for post in self.posts(account)]
-
-    def set(self, row: Post | Issue, **values: object) -> None:
-        """Set a row by hand, as a process that died would have left it."""
-        with self.database.writing() as session:
-            session.execute(update(type(row)).where(type(row).id == row.id).values(**values))
-
-    def issue(self, state: str) -> None:
-        """Set the state of the issue by hand."""
-        self.set(Issue(id=self.issue_id), state=state)
-
-    def told(self, account: str = "main") -> list[bool]:
-        """Whether each of the account's stories counts as told."""
-        with self.database.reading() as session:
-            account_id = session.scalars(select(AccountRow.id).where(AccountRow.name == account)).one()
-            query = select(Telling).where(Telling.target_kind == "account", Telling.target_id == account_id).order_by(Telling.post_id)
-            return [telling.told_at is not None for telling in session.scalars(query)]
-
-    def wait_until(self, account: str = "main") -> object:
-        """When the account may be used again."""
-        with self.database.reading() as session:
-            return session.scalars(select(AccountRow.retry_at).where(AccountRow.name == account)).one()
-
-    def on_x(self) -> Counter[str]:
-        """How often each text of the account stands on X."""
-        return Counter(self.x.texts("main"))
-
-
-def opened(database: Database, folder: Path, x: FakeX, clock: Clock, names: Sequence[str] = ("main",)) -> Desk:
-    """A desk with these accounts on X and one that writes files."""
-    accounts = [*({"name": name, "kind": "x", "api": x.url} for name in names), {"name": "zz-dry", "kind": "outbox"}]
-    made = composing.settings(accounts=accounts, root=folder)
-    issue, _edition, _posts = composing.Newsroom(database, made).composed(composing.morning())
-    channels: dict[str, Channel] = {name: X.with_oauth1(Credentials(keys(name)), api=x.url, timeout=(1, 0.2)) for name in names}
-    desk = Desk(database, made, channels | {"zz-dry": Outbox(folder / "outbox")}, issue.id, clock, x)
-    desk.issue("sending")
-    return desk
 
 
 @pytest.fixture
@@ -148,6 +75,20 @@ def test_the_intent_is_written_down_before_the_request_leaves(desk: Desk) -> Non
     desk.x.on_post = lambda text: seen.extend(post.state for post in desk.posts() if post.text == text)
     desk.go()
     assert seen == ["sending"] * 3
+
+
+def test_a_post_that_was_skipped_at_the_last_moment_is_not_made(desk: Desk) -> None:
+    """Somebody cancels between the look at the row and the attempt: the first to write wins. The clock is the moment in between."""
+    post, asked = desk.posts()[0], iter(range(1000))
+
+    def clock() -> datetime:
+        if next(asked) == 2:  # after the two looks at what is due
+            desk.set(post, state="skipped")
+        return START
+
+    desk.clock = clock  # type: ignore[assignment]
+    assert desk.go(post_ids=[post.id]) == PostCounts(skipped=1)
+    assert (desk.states()[0], desk.x.posts) == ("skipped", [])
 
 
 @pytest.mark.parametrize("lag", [timedelta(0), timedelta(seconds=20)])

@@ -34,12 +34,12 @@ def fake() -> Iterator[FakeX]:
 
 def signed(fake: FakeX, **more: object) -> X:
     """The account with four keys."""
-    return X.with_oauth1(Credentials(keys() | more), api=fake.url, timeout=(1, 0.3))
+    return X.with_oauth1(Credentials(keys() | more), api=fake.url, timeout=(1, 1))
 
 
 def renewed(fake: FakeX, database: Database, **more: str) -> X:
     """The account with a token pair."""
-    return X.with_oauth2(TokenPair(database, "main", Credentials(tokens() | more), api=fake.url), api=fake.url, timeout=(1, 0.3))
+    return X.with_oauth2(TokenPair(database, "main", Credentials(tokens() | more), api=fake.url), api=fake.url, timeout=(1, 1))
 
 
 def kept(database: Database) -> AccountSecret | None:
@@ -107,7 +107,7 @@ def test_an_account_without_credits_waits_for_hours(fake: FakeX) -> None:
     assert caught.value.retry_at == START + timedelta(hours=6)
 
 
-@pytest.mark.parametrize(("word", "there"), [("cut", 1), ("cut before", 0), ("503 taken", 1), ("503", 0), ("garbled", 1), ("empty", 1), ("odd", 1)])
+@pytest.mark.parametrize(("word", "there"), [("cut", 1), ("cut before", 0), ("503 taken", 1), ("503", 0), ("garbled", 1), ("empty", 1), ("odd", 1), ("408", 0)])
 def test_an_answer_that_says_nothing_leaves_the_outcome_unknown(fake: FakeX, word: str, there: int) -> None:
     """One request only, and no guess: the post may be there or not."""
     fake.plan = [word]
@@ -133,7 +133,7 @@ def test_a_stall_ends_by_the_time_limit(fake: FakeX) -> None:
     fake.plan, began = ["stall"], time.monotonic()
     with pytest.raises(OutcomeUnknown, match="in time"):
         signed(fake).post(1, TEXT, START)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 4
 
 
 def test_a_host_that_is_not_there_made_no_post() -> None:
@@ -174,7 +174,7 @@ def test_a_post_is_found_behind_hundreds_of_later_ones(fake: FakeX, pause: timed
     channel, clock = signed(fake), Clock()
     fake.clock = clock
     made = channel.post(1, TEXT, START)
-    for number in range(250):
+    for number in range(600):
         clock.pass_by(pause)
         fake.take("main", f"later {number}")
     assert channel.find(TEXT, START, clock()) == made

@@ -160,3 +160,22 @@ def test_a_date_that_is_none_costs_the_date_and_is_told_with_its_line() -> None:
     assert [draft.date for draft in reading.drafts] == [None, "2026-03-01"]
     assert [(problem.where, problem.line) for problem in reading.problems] == [("report.md", 4)]
     assert "2026-02-31" in reading.problems[0].reason
+
+
+def test_pictures_in_a_list_are_no_stories() -> None:
+    """They look like links, and lead to a file; before a linked title they are its picture."""
+    charts = "# Report\n\n## Charts\n\n- ![prices](https://example.com/p.png) Prices in 2026\n- ![wages](https://example.com/q.png) Wages in 2027\n"
+    assert [draft.headline for draft in read_document(charts.encode(), where="r.md").drafts] == ["Report"]
+    linked = ("# Report\n\n## Wire\n\n- ![logo](https://example.com/p.png) [Aoba opens a model](https://example.com/1)\n  It runs on one card.\n"
+              "- ![logo](https://example.com/p.png) [Minato halves a price](https://example.com/2)\n  All customers pay 50% less.\n")
+    assert [(draft.headline, draft.source_url) for draft in read_document(linked.encode(), where="r.md").drafts] == [
+        ("Aoba opens a model", "https://example.com/1"), ("Minato halves a price", "https://example.com/2")]
+
+
+def test_a_tag_that_was_written_to_be_seen_stays_text() -> None:
+    """`&lt;b&gt;` beside a title is no HTML of the body."""
+    listed = "# Report\n\n## Wire\n\n" + "".join(
+        f"- [Story {number} of the wire](https://example.com/{number}): the tag &lt;b&gt; is bold, says page {number}\n" for number in (1, 2))
+    for draft in read_document(listed.encode(), where="r.md").drafts:
+        assert draft.body.startswith("the tag &lt;b> is bold")
+        assert draft.summary.startswith("the tag <b> is bold")
