@@ -1,6 +1,6 @@
 """One catalogue for everything a person sees: English in the code, Japanese in `locale/ja`.
 
-The language is a context variable: the command line sets it once, the web once a request, a composed issue once an issue.
+A command sets the language of its process once; the web sets it for a request, composing for an issue.
 """
 
 import gettext
@@ -15,7 +15,9 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 LANGUAGES = ("ja", "en")
-_current: ContextVar[str] = ContextVar("language", default="en")
+_current: ContextVar[str | None] = ContextVar("language", default=None)
+# Threads begin with an empty context: what they say is in the language of the process.
+_of_process = "en"
 
 
 @cache
@@ -35,12 +37,13 @@ def catalogue(language: str) -> gettext.NullTranslations:
 
 def current_language() -> str:
     """The language of the text made now: `ja` or `en`."""
-    return _current.get()
+    return _current.get() or _of_process
 
 
 def use_language(language: str) -> None:
-    """Set the language for the rest of this context (a command, a thread)."""
-    _current.set(language if language in LANGUAGES else "en")
+    """Set the language of this process: of every thread that does not set its own with `in_language`."""
+    global _of_process
+    _of_process = language if language in LANGUAGES else "en"
 
 
 @contextmanager
@@ -55,13 +58,13 @@ def in_language(language: str) -> Iterator[None]:
 
 def _(message: str, **values: object) -> str:
     """`message` in the current language, with `%(name)s` filled from `values`."""
-    text = catalogue(_current.get()).gettext(message)
+    text = catalogue(current_language()).gettext(message)
     return text % values if values else text
 
 
 def ngettext(singular: str, plural: str, number: int, **values: object) -> str:
     """The form of the sentence for `number`, in the current language; `%(n)s` is the number."""
-    text = catalogue(_current.get()).ngettext(singular, plural, number)
+    text = catalogue(current_language()).ngettext(singular, plural, number)
     return text % {"n": number, **values}
 
 

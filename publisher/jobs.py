@@ -107,13 +107,14 @@ def _send_mails(press: Press, issue_id: int, clock: Clock, *, progress: Callable
     return send_issue(press.database, press.settings, press.keys, issue_id, password=press.password, clock=clock, progress=progress, stop=stop)
 
 
-def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event) -> None:
+def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event) -> Counts | None:
     """The next steps of one issue that need no person: compose, approve where that is automatic, send the mails that are due.
 
-    Raises PublisherError, and Busy while another process is at this issue.
+    Returns what is known of the mails, or None when there were none to send. Raises PublisherError, and Busy while another process is at this issue.
     """
     finish_draft(press, issue_id, clock())
     with press.database.reading() as session:
         ready = session.get_one(Issue, issue_id).state in ("approved", "sending")
     if ready:
-        _send_mails(press, issue_id, clock, stop=stop)
+        return _send_mails(press, issue_id, clock, stop=stop)
+    return None

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, astuple
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import func, select
 
 from publisher.cron import next_moment, parse_cron
+from publisher.deliver.control import counts
 from publisher.deliver.posting import post_due
 from publisher.errors import Busy, PublisherError
 from publisher.ingest.reading import read_sources
@@ -180,8 +182,21 @@ class Service:
         """Each issue with work in a thread of its own, and the posts in one."""
         press = self.press
         for issue_id in due_issues(press.database, press.settings, self.clock()):
-            self._begin("send", f"issue {issue_id}", partial(go_on, press, issue_id, self.clock, self.stopping))
-        self._begin("post", "posts", lambda: _discard(post_due(press.database, press.settings, press.channels, self.clock, stop=self.stopping)))
+            self._begin("send", f"issue {issue_id}", partial(self._go_on, issue_id))
+        self._begin("post", "posts", self._post)
+
+    def _go_on(self, issue_id: int) -> None:
+        """Send what is due of one issue, and say what came of it when something did."""
+        before = counts(self.press.database, issue_id)
+        after = go_on(self.press, issue_id, self.clock, self.stopping)
+        if after is not None and after != before:
+            log.info("issue_sent" if not after.unfinished else "issue_waits", issue=issue_id, **asdict(after))
+
+    def _post(self) -> None:
+        press = self.press
+        made = post_due(press.database, press.settings, press.channels, self.clock, stop=self.stopping)
+        if any(astuple(made)):
+            log.info("posts_made", **asdict(made))
 
     def _take_up_slots(self) -> None:
         """A slot taken by a process that died before its issue was made: made now within its grace, held after it.
@@ -208,7 +223,3 @@ class Service:
         else:
             with hold(database.engine, f"newsletter-{newsletter.name}"):
                 settle_slot(database, slot_id, "held", reason=late_reason(late, newsletter))
-
-
-def _discard(_outcome: object) -> None:
-    """What was posted stands in the database."""

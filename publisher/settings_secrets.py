@@ -1,9 +1,12 @@
 """Secrets come from the environment, or from a file that it names; never from publisher.toml, a command line, or into a log."""
 
+import logging
 import os
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from publisher.errors import PublisherError
@@ -78,7 +81,18 @@ def _secret(name: str, environ: Mapping[str, str]) -> str | None:
     if not path:
         return None
     try:
-        return Path(path).read_text("utf-8").strip() or None
+        with open(path, encoding="utf-8") as file:
+            # What a container is handed stands there for everybody to read (mode 0444), and nobody else is in it.
+            if os.fstat(file.fileno()).st_mode & stat.S_IROTH and not Path(path).is_relative_to("/run/secrets"):
+                _warn_of_readers(f"{name}_FILE", path)
+            return file.read().strip() or None
     except (OSError, UnicodeDecodeError) as error:
         raise PublisherError(_("%(name)s names the file %(path)s, which cannot be read: %(reason)s", name=f"{name}_FILE", path=path,
                                reason=getattr(error, "strerror", None) or _("is not UTF-8"))) from None
+
+
+@cache
+def _warn_of_readers(name: str, path: str) -> None:
+    """Once a process: the file is used all the same, because a morning without an issue is worse."""
+    logging.getLogger(__name__).warning(_("%(name)s names the file %(path)s, which everybody on this machine can read; run: chmod 600 %(path)s",
+                                          name=name, path=path))

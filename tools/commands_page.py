@@ -16,7 +16,7 @@ prints JSON with `--json`. Options of `publisher` itself stand before the comman
 |---|---|
 | 0 | done; for `issues resume`: nothing is left to send |
 | 1 | failed or refused; the sentence on standard error says why and what to do |
-| 2 | wrong usage, or a fault in `publisher.toml` |
+| 2 | wrong usage, or a `publisher.toml` that cannot be used (`check` answers 1 for what is well written and would still not work) |
 | 3 | some of the input was refused, everything else was read |
 | 4 | something waits: a mail for another try, an issue for its approval |
 

@@ -28,8 +28,13 @@ class Outbox:
         return Posted(path.name, path.resolve().as_uri())
 
     def find(self, text: str, since: datetime, now: datetime) -> Posted | None:
-        """The file that holds this text."""
+        """The file that holds this text. Raises ChannelError when one of them cannot be read."""
+        wanted = (text + "\n").encode()
         for path in sorted(self.folder.glob("*.txt")):
-            if path.read_text("utf-8").rstrip("\n") == text:
+            try:
+                found = path.read_bytes()
+            except OSError as error:
+                raise ChannelError(f"{path}: {error.strerror}", permanent=False) from error
+            if found == wanted:
                 return Posted(path.name, path.resolve().as_uri())
         return None

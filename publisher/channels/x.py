@@ -66,7 +66,7 @@ class X:
         except _Duplicate:
             return self._found_or_somewhere(text, now)
         if not isinstance(answer.data, dict) or not answer.data.get("id"):
-            raise OutcomeUnknown("X's answer names no post")
+            raise OutcomeUnknown(_("X's answer names no post"))
         return _posted(str(answer.data["id"]))
 
     def _found_or_somewhere(self, text: str, now: datetime) -> Posted:
@@ -87,7 +87,7 @@ class X:
         if self._user_id is None:
             me = self._ask(lambda client: client.get_me(user_auth=self._user_auth), now, writing=False)
             if not me.data:
-                raise ChannelError("X's answer names no account", permanent=False)
+                raise ChannelError(_("X's answer names no account"), permanent=False)
             self._user_id = str(me.data.id)
         span: dict[str, Any] = {"start_time": start.astimezone(UTC)} | ({"end_time": end.astimezone(UTC)} if end else {})
         wanted = _flat(text)
@@ -99,14 +99,14 @@ class X:
             if not answer.meta.get("next_token"):
                 return None
             span["pagination_token"] = answer.meta["next_token"]
-        raise ChannelError("the timeline is too long to be looked through", permanent=False)
+        raise ChannelError(_("the timeline is too long to be looked through"), permanent=False)
 
     def _page(self, span: dict[str, Any], now: datetime) -> Any:
         answer = self._ask(lambda client: client.get_users_tweets(
             self._user_id, max_results=100, tweet_fields=["entities"], user_auth=self._user_auth, **span), now, writing=False)
         if not answer.data and "result_count" not in answer.meta:
             # A success without data may be a list of errors: only a count of none says that nothing is there.
-            raise ChannelError("X's answer shows no timeline", permanent=False)
+            raise ChannelError(_("X's answer shows no timeline"), permanent=False)
         return answer
 
     def _ask(self, call: Callable[[tweepy.Client], Any], now: datetime, *, writing: bool) -> Any:
@@ -147,7 +147,7 @@ def _answered(call: Callable[[], Any], now: datetime, *, writing: bool) -> Any:
         reset = datetime.fromtimestamp(error.reset_time, UTC) if error.reset_time else now + _WAIT_WITHOUT_RESET
         raise ChannelError(_("X asks us to wait"), permanent=False, retry_at=max(reset, now + timedelta(seconds=30))) from error
     except tweepy.TwitterServerError as error:
-        raise _lost(f"X answered {error.response.status_code}", writing=writing) from error
+        raise _lost(_("X answered %(status)s", status=error.response.status_code), writing=writing) from error
     except tweepy.HTTPException as error:
         raise _refusal(error, now, writing=writing) from error
     except requests.exceptions.ConnectTimeout as error:
@@ -155,12 +155,12 @@ def _answered(call: Callable[[], Any], now: datetime, *, writing: bool) -> Any:
     except requests.exceptions.ConnectionError as error:
         if _never_left(error):
             raise ChannelError(_("X cannot be reached"), permanent=False) from error
-        raise _lost("the connection to X ended without an answer", writing=writing) from error
+        raise _lost(_("the connection to X ended without an answer"), writing=writing) from error
     except requests.exceptions.Timeout as error:
-        raise _lost("X did not answer in time", writing=writing) from error
+        raise _lost(_("X did not answer in time"), writing=writing) from error
     except (requests.exceptions.RequestException, ValueError, TypeError, AttributeError, LookupError) as error:
         # tweepy reads every answer as the object that it should be, and stumbles over any other JSON (a gateway's, say).
-        raise _lost(f"X's answer cannot be read ({type(error).__name__})", writing=writing) from error
+        raise _lost(_("X's answer cannot be read (%(reason)s)", reason=type(error).__name__), writing=writing) from error
 
 
 def _refusal(error: tweepy.HTTPException, now: datetime, *, writing: bool) -> Exception:
@@ -176,7 +176,7 @@ def _refusal(error: tweepy.HTTPException, now: datetime, *, writing: bool) -> Ex
         return ChannelError(_("X does not allow this: %(reason)s; see that the app may write and that the account is in order, then retry the post",
                               reason=said), permanent=True)
     if status == 408 or not 400 <= status < 500:
-        return _lost(f"X answered {status}", writing=writing)
+        return _lost(_("X answered %(status)s", status=status), writing=writing)
     return ChannelError(_("X refuses: %(reason)s", reason=said), permanent=True)
 
 

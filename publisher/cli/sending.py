@@ -1,5 +1,9 @@
 """What the commands that send have in common: show what goes out, ask, send with a bar, say what is known."""
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -96,8 +100,20 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
     if issue.state == "paused":
         resume(desk.database, issue_id, desk.now())
     warn_of_closed(desk, press)
-    with desk.progress(_("Sending")) as update:
-        return send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total))
+    with desk.progress(_("Sending")) as update, _stopped_by_signals() as stop:
+        return send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total), stop=stop)
+
+
+@contextmanager
+def _stopped_by_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set: what is on the wire is finished, the rest waits, and the command says so."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_args: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def warn_of_closed(desk: Desk, press: Press) -> None:
@@ -125,7 +141,9 @@ def report_sent(desk: Desk, issue_id: int, sent: Sent, *, as_json: bool) -> None
         if made.accepted or made.refused or made.deferred or made.unknown or made.skipped:
             desk.say("✓ " + _("Posts: %(accepted)s made, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting",
                               accepted=made.accepted, refused=made.refused, skipped=made.skipped, waiting=made.deferred + made.unknown))
-        if mails.unfinished:
+        if mails.unfinished and issue_or_error(desk, issue_id)[0].state == "paused":
+            desk.warn("… " + _("%(n)s mails wait because the issue is paused: publisher issues resume %(id)s", n=mails.unfinished, id=issue_id))
+        elif mails.unfinished:
             desk.warn("… " + _("%(n)s mails wait for another try: publisher issues resume %(id)s, or leave it to publisher run",
                                n=mails.unfinished, id=issue_id))
     raise click.exceptions.Exit(LEFT_OVER if sent.mails.unfinished else OK)

@@ -121,7 +121,7 @@ def _web(desk: Desk, service: Service) -> "tuple[uvicorn.Server, threading.Threa
     from publisher.web.app import create_web
 
     app = create_web(desk.database, desk.settings, desk.keys, health=service.health)
-    server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="warning", access_log=False, server_header=False,
+    server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="critical", access_log=False, server_header=False,
                                            timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, name="web", daemon=True)

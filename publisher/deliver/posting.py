@@ -13,17 +13,19 @@ from publisher.channels.base import Channel, ChannelError, OutcomeUnknown, Poste
 from publisher.db import Database
 from publisher.deliver.retry import next_try
 from publisher.errors import Busy, PublisherError
-from publisher.i18n import _
+from publisher.i18n import N_, _
 from publisher.locks import hold
 from publisher.models import AccountRow, Issue, Post, Telling
 from publisher.settings import Settings
 
-# Nine attempts in growing pauses take about a day; what a network itself puts off does not count.
+# Nine attempts in growing pauses take about a day, whether they failed or nobody knows; what a network itself puts off does not count.
 _ATTEMPTS = 9
 _TELLS = ("sending", "sent")
 # A timeline shows a post some seconds after it was made: only after this is its absence a fact.
 SETTLES_AFTER = timedelta(seconds=60)
+_LONGEST_WITHOUT_A_LOOK = timedelta(hours=6)
 _DUE = ("queued", "deferred", "unknown", "sending")
+_ENDED = N_("the process ended before the network had answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,17 @@ def _due(database: Database, account: str, now: datetime, issue_id: int | None, 
         return list(session.scalars(query))
 
 
+def _first_look(tried: int, now: datetime, salt: int) -> datetime:
+    """When to look for a post whose outcome is unknown, and to make it again if it is not there: a network that is down is not asked each minute."""
+    later = next_try(tried - 1, now, now, timedelta(days=1), salt) if tried > 1 else None
+    return later or now + SETTLES_AFTER
+
+
+def _next_look(started: datetime, now: datetime) -> datetime:
+    """When to look again after a look that failed. X charges for looks: the pauses grow with the time since the attempt."""
+    return now + min(max(SETTLES_AFTER, (now - started) / 2), _LONGEST_WITHOUT_A_LOOK)
+
+
 class _Round:
     """One account's posts, under its lock."""
 
@@ -105,12 +118,17 @@ class _Round:
         with self._database.reading() as session:
             post = session.get_one(Post, post_id)
             issue = session.get(Issue, post.issue_id) if post.issue_id is not None else None
-        if post.state in ("sending", "unknown") and not self._channel.repeatable:
+        tells = issue is None or issue.state in _TELLS
+        # What can be repeated needs no look, except where it will not be repeated.
+        if post.state in ("sending", "unknown") and not (self._channel.repeatable and tells):
             # "sending" under our lock belongs to a process that died in mid-post.
             settled = self._settle_unknown(post)
             if settled is not None:
                 return settled
-        if issue is not None and issue.state not in _TELLS:
+            if tells and post.attempts >= _ATTEMPTS:
+                self._write(post, "refused", reason=post.reason or _(_ENDED))
+                return "refused", None
+        if issue is not None and not tells:
             self._write(post, "skipped" if issue.state == "cancelled" else "queued", reason=issue.state)
             return "skipped", None
         return self._attempt(post)
@@ -122,14 +140,13 @@ class _Round:
         try:
             found = self._channel.find(post.text, started, now)
         except ChannelError as error:
-            self._write(post, "unknown", reason=error.reason, not_before=error.retry_at or now + SETTLES_AFTER)
+            self._write(post, "unknown", reason=error.reason, not_before=error.retry_at or _next_look(started, now))
             return "unknown", error.retry_at
         if found is not None:
             self._accept(post, found)
             return "accepted", None
         if now - started < SETTLES_AFTER:
-            reason = post.reason or "the process ended before the network had answered"
-            self._write(post, "unknown", reason=reason, not_before=started + SETTLES_AFTER)
+            self._write(post, "unknown", reason=post.reason or _(_ENDED), not_before=started + SETTLES_AFTER)
             return "unknown", None
         return None
 
@@ -140,7 +157,7 @@ class _Round:
         try:
             made = self._channel.post(post.id, post.text, now)
         except OutcomeUnknown as error:
-            self._write(post, "unknown", reason=error.reason, not_before=self._clock() + SETTLES_AFTER)
+            self._write(post, "unknown", reason=error.reason, not_before=_first_look(post.attempts + 1, self._clock(), post.id))
             return "unknown", None
         except ChannelError as error:
             return self._fail(post, error)
@@ -182,13 +199,20 @@ class _Round:
 
 
 def retry_post(database: Database, post_id: int, now: datetime) -> None:
-    """A person's word that a post is not there: it is due again. Raises PublisherError when it is made, waiting, or does not exist."""
+    """A person's word that a post is not there: it is due again.
+
+    Raises PublisherError when it is made, waiting, cancelled with its issue, or does not exist.
+    """
     with database.writing() as session:
         post = session.get(Post, post_id, with_for_update=True)
         if post is None:
             raise PublisherError(_("there is no post %(id)s", id=post_id), remedy=_("look with: publisher posts list"))
         if post.state not in ("refused", "unknown", "deferred"):
             raise PublisherError(_("post %(id)s is %(state)s and cannot be tried again", id=post_id, state=_(post.state)),
+                                 remedy=_("look with: publisher posts list"))
+        if session.scalar(select(Issue.state).where(Issue.id == post.issue_id)) == "cancelled":
+            # Nothing of a cancelled issue is begun: the post would wait for ever.
+            raise PublisherError(_("post %(id)s is %(state)s and cannot be tried again", id=post_id, state=_("cancelled")),
                                  remedy=_("look with: publisher posts list"))
         post.state, post.attempts, post.not_before, post.started_at, post.reason = "queued", 0, None, None, None
         account = session.get_one(AccountRow, post.account_id)

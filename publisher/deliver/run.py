@@ -4,7 +4,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from contextvars import copy_context
 from datetime import datetime, timedelta
 
 from publisher.db import Database
@@ -44,9 +43,7 @@ class Run:
 
     def go(self, progress: Callable[[Counts], None] | None) -> None:
         """Send until nothing is due, somebody stops it, or the relay is in trouble. Every claimed mail is settled or given back."""
-        # Each thread speaks the language of whoever sends: what the relay says is shown to a person.
-        threads = [threading.Thread(target=copy_context().run, args=(self._keep_busy,), name=f"line-{number}", daemon=True)
-                   for number in range(self._lines.most)]
+        threads = [threading.Thread(target=self._keep_busy, name=f"line-{number}", daemon=True) for number in range(self._lines.most)]
         known = counts(self._database, self._issue_id)
         try:
             self._feed(threads, known, progress)

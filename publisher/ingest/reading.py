@@ -21,6 +21,8 @@ from publisher.settings import Settings, Source
 
 # The source of files that an editor names and that lie in no folder of publisher.toml.
 BY_HAND = "by-hand"
+# A list of readers named by mistake would become a story with their addresses in it.
+_TABLES = (".csv", ".tsv")
 _WINDOW = timedelta(days=7)
 Progress = Callable[[str, int, int], None]
 
@@ -138,6 +140,9 @@ def _files(paths: Iterable[Path], settings: Settings, report: IngestReport) -> l
         try:
             if path.is_dir():
                 found.update({file.container: file for file in text_files(path.resolve(), settings.root)})
+            elif path.suffix.lower() in _TABLES:
+                remedy = _("readers are imported with: publisher subscribers import")
+                report.problems.append(Problem(str(path), _("a table holds no stories"), remedy=remedy))
             elif path.is_file():
                 file = text_file(path, settings.root)
                 found[file.container] = file

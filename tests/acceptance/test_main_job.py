@@ -129,6 +129,12 @@ def _without_date(mail: str) -> list[str]:
     (("issues", "show", "99"), 1, "publisher issues list"),
     (("posts", "retry", "99"), 1, "publisher posts list"),
     (("stories", "ingest", "nowhere.md"), 3, "nowhere.md"),
+    (("stories", "ingest", "readers.csv"), 3, "publisher subscribers import"),
+    (("stories", "show", "99"), 1, "publisher stories list"),
+    (("ledger", "--story", "99"), 1, "there is no story 99"),
+    (("ledger", "--account", "nobody"), 1, "known: dry"),
+    (("posts", "preview", "--issue", "99"), 1, "publisher issues list"),
+    (("demo", "--folder", "/proc/x"), 1, "/proc/x"),
     (("--config", "elsewhere.toml", "issues", "list"), 2, "publisher init"),
     (("frobnicate",), 2, "No such command"),
     (("init",), 1, "is there already"),
@@ -164,6 +170,10 @@ def test_commands_speak_japanese_where_the_locale_is_japanese(tmp_path: Path) ->
     newsroom = NewsroomFolder.make(tmp_path, relay_port=9)
     assert "使い方" in newsroom.run("--help", LANG="ja_JP.UTF-8").out
     assert "情報源を読み" in newsroom.run("--lang", "ja", "send", "--help").out
+    newsroom.story_file()
+    newsroom.readers(HANAKO)
+    refused = newsroom.run("send", "morning", "--yes", LANG="ja_JP.UTF-8")
+    assert "応答がありません" in refused.err
     error = newsroom.run("send", "evening", LANG="ja_JP.UTF-8").err
     assert "evening" in error
     assert "there is no" not in error

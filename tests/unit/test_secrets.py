@@ -73,6 +73,24 @@ def test_a_file_that_cannot_be_read_is_one_sentence(tmp_path: Path, content: byt
     assert caught.value.__cause__ is None
 
 
+def test_a_file_that_everybody_can_read_is_used_and_warned_of_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The sentence names variable, file and remedy, never the secret. A file of mode 0600 is quiet."""
+    path = tmp_path / "token"
+    path.write_text("hush\n", "utf-8")
+    path.chmod(0o644)
+    for _ in range(2):
+        assert relay_password({"PUBLISHER_RELAY_PASSWORD_FILE": str(path)}) == "hush"
+    (said,) = caplog.messages
+    assert "PUBLISHER_RELAY_PASSWORD_FILE" in said
+    assert f"chmod 600 {path}" in said
+    assert "hush" not in said
+    own = tmp_path / "own"
+    own.write_text("hush\n", "utf-8")
+    own.chmod(0o600)
+    assert relay_password({"PUBLISHER_RELAY_PASSWORD_FILE": str(own)}) == "hush"
+    assert len(caplog.messages) == 1
+
+
 def test_an_empty_variable_and_an_empty_file_are_no_secret(tmp_path: Path) -> None:
     """A variable that a template left empty is missing, not a password of no letters."""
     path = tmp_path / "empty"
