@@ -12,6 +12,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 from sqlalchemy.exc import IntegrityError
 
+import publisher.models  # noqa: F401  (fills the MetaData)
+import subscribers.models  # noqa: F401
 from publisher.db import Base, Database, migration_config
 from publisher.errors import PublisherError
 from subscribers.models import ReaderListRow, Subscription
