@@ -23,10 +23,10 @@ demo: $(READY)  ## Show the main job: stories become a sent issue and short post
 	@$(VENV)/bin/publisher demo
 
 test: $(READY)  ## Pass the tests, on SQLite and on a real PostgreSQL from PyPI.
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile $(PYTEST)
+	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal $(PYTEST)
 
 quick: $(READY)  ## The tests without whole commands, crashes and browsers.
-	@$(VENV)/bin/python -m pytest -n 2 --dist loadfile tests/unit tests/integration $(PYTEST)
+	@$(VENV)/bin/python -m pytest -n 2 --dist worksteal tests/unit tests/integration $(PYTEST)
 
 check: $(READY)  ## Look for what needs no running: style, types, which room imports which.
 	@$(VENV)/bin/ruff check .
