@@ -2,7 +2,10 @@
 
 from alembic import context
 
-import subscribers.models  # noqa: F401  (fills the MetaData)
+import publisher.models
+import publisher.models_mail
+import publisher.models_site  # noqa: F401
+import subscribers.models  # noqa: F401
 from publisher.db import Base, Database
 from publisher.settings_file import load_settings
 

@@ -2,8 +2,13 @@
 
 from publisher.tokens import Keys
 
-# The purposes of signed tokens; a token of one purpose never serves another.
-LEAVE, BOUNCE, MESSAGE = "leave", "bounce", "message"
+# The purposes of signed tokens; a token of one purpose never serves another. With the ids inside each:
+LEAVE = "leave"  # list, subscriber, issue
+BOUNCE, MESSAGE = "bounce", "message"  # issue, subscriber
+NOTICE = "notice"  # notice, subscriber: envelope sender and Message-ID of a mail that is no issue
+CONFIRM = "confirm"  # request, subscriber
+PREFERENCES = "preferences"  # list, subscriber
+UNDO = "undo"  # list, subscriber, second at which they left
 
 
 def issue_url(site_url: str, issue_id: int) -> str:
@@ -30,3 +35,34 @@ def read_leave_token(keys: Keys, token: str) -> tuple[int, int, int] | None:
     """List, subscriber and issue of a leave token, or None when it is not one of ours."""
     ids = keys.read(LEAVE, token)
     return (ids[0], ids[1], ids[2]) if ids is not None and len(ids) == 3 else None
+
+
+def confirm_url(site_url: str, token: str) -> str:
+    """The page whose button confirms a request to join."""
+    return f"{site_url}/confirm/{token}"
+
+
+def confirm_token(keys: Keys, request_id: int, subscriber_id: int) -> str:
+    """The token of one request to join; the request's row says until when it works, and that it was used."""
+    return keys.sign(CONFIRM, request_id, subscriber_id)
+
+
+def preferences_url(site_url: str, token: str) -> str:
+    """The page where a reader chooses less, or more."""
+    return f"{site_url}/preferences/{token}"
+
+
+def preferences_token(keys: Keys, list_id: int, subscriber_id: int) -> str:
+    """The token of one reader's preferences; works for ever."""
+    return keys.sign(PREFERENCES, list_id, subscriber_id)
+
+
+def subscribe_url(site_url: str, list_name: str) -> str:
+    """The page where readers join a list."""
+    return f"{site_url}/subscribe/{list_name}"
+
+
+def read_pair(keys: Keys, purpose: str, token: str) -> tuple[int, int] | None:
+    """The two ids of a token of `purpose`, or None when it is not one of ours."""
+    ids = keys.read(purpose, token)
+    return (ids[0], ids[1]) if ids is not None and len(ids) == 2 else None

@@ -147,9 +147,10 @@ class Slot(Base):
     """One moment of a newsletter's timetable: unique, so that two schedulers send once."""
 
     __tablename__ = "slots"
-    __table_args__ = (UniqueConstraint("newsletter_id", "at"),)
+    __table_args__ = (UniqueConstraint("newsletter_id", "rhythm", "at"),)
     id: Mapped[int] = mapped_column(primary_key=True)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"))
+    rhythm: Mapped[str] = mapped_column(String(8), default="each", server_default=text("'each'"))
     at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(16))
     issue_id: Mapped[int | None] = mapped_column(Integer)
@@ -162,15 +163,16 @@ class Issue(Base):
 
     __tablename__ = "issues"
     __table_args__ = (
-        UniqueConstraint("newsletter_id", "number"),
-        # One unfinished issue of a newsletter at a time, held by the database.
-        Index("uq_issues_unfinished", "newsletter_id", unique=True,
+        UniqueConstraint("newsletter_id", "rhythm", "number"),
+        # One unfinished issue of a newsletter at a time (and one digest of each rhythm beside it), held by the database.
+        Index("uq_issues_unfinished", "newsletter_id", "rhythm", unique=True,
               sqlite_where=text("state in ('draft','approved','sending','paused')"),
               postgresql_where=text("state in ('draft','approved','sending','paused')")))
     id: Mapped[int] = mapped_column(primary_key=True)
     newsletter_id: Mapped[int] = mapped_column(ForeignKey("newsletters.id"), index=True)
     number: Mapped[int] = mapped_column(Integer)
-    kind: Mapped[str] = mapped_column(String(16), default="regular")
+    kind: Mapped[str] = mapped_column(String(16), default="regular")  # regular, digest, correction
+    rhythm: Mapped[str] = mapped_column(String(8), default="each", server_default=text("'each'"))  # whom it is for: each, daily, weekly
     state: Mapped[str] = mapped_column(String(16), index=True)
     slot_id: Mapped[int | None] = mapped_column(ForeignKey("slots.id"))
     subject: Mapped[str] = mapped_column(Text, default="")
@@ -213,6 +215,19 @@ class Edition(Base):
     text: Mapped[str] = mapped_column(Text)
     page: Mapped[str] = mapped_column(Text, default="")  # the same without anything that is a reader's, for the web
     headers: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)  # sender block frozen with the words: from, list_id, language …
+
+
+class EditionGroup(Base):
+    """Which edition of an issue the readers of a preference group get; without an edition there is nothing in it for them.
+
+    `after` counts the issues of a digest that the group has had already, when its readers changed their rhythm in between.
+    """
+
+    __tablename__ = "edition_groups"
+    issue_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    sections_key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    after: Mapped[int] = mapped_column(Integer, primary_key=True, default=0, autoincrement=False)
+    edition_id: Mapped[int | None] = mapped_column(Integer)
 
 
 class Decision(Base):

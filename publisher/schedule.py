@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from publisher.cron import next_moment, parse_cron
 from publisher.deliver.control import counts
 from publisher.deliver.posting import post_due
+from publisher.duties import Duty, duties
 from publisher.errors import Busy, PublisherError
 from publisher.ingest.reading import read_sources
 from publisher.jobs import Clock, Press, go_on, make_issue
@@ -65,9 +66,11 @@ class Service:
         self._at_work: set[str] = set()
         self._said: dict[str, str] = {}
         self._lock = threading.Lock()
+        made = duties()
         newsletters = [entry for entry in press.settings.newsletters if entry.timetable]
         self._scheduler = BackgroundScheduler(
-            executors={"default": SchedulerPool(4), "round": SchedulerPool(1), "timetable": SchedulerPool(max(1, len(newsletters)))},
+            executors={"default": SchedulerPool(4), "round": SchedulerPool(1), "timetable": SchedulerPool(max(1, len(newsletters))),
+                       "duty": SchedulerPool(max(1, len(made)))},
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
         self._add("round", IntervalTrigger(seconds=int(ROUND.total_seconds())), self._round, executor="round")
         for source in press.settings.sources:
@@ -76,6 +79,12 @@ class Service:
         for newsletter in newsletters:
             trigger = trigger_of(newsletter.timetable or "", press.settings.zone_of(newsletter))
             self._add(f"timetable {newsletter.name}", trigger, partial(self.keep, newsletter), executor="timetable")
+
+        for duty in made:
+            self._add(duty.name, IntervalTrigger(seconds=max(1, int(duty.every.total_seconds()))), partial(self._do, duty), executor="duty")
+
+    def _do(self, duty: Duty) -> None:
+        duty.work(self.press, self.clock, self.stopping)
 
     def _add(self, name: str, trigger: BaseTrigger, work: Callable[[], None], *, executor: str) -> None:
         self._scheduler.add_job(self._guarded, trigger, args=[name, work], id=name, executor=executor, next_run_time=self.clock())

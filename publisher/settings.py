@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from publisher.i18n import N_
+from publisher.settings_readers import Hooks, Inbound, ReaderList, Retention, Signup
 from publisher.settings_values import (
     BaseAddress,
     Colour,
@@ -24,18 +25,13 @@ from publisher.settings_values import (
     Mailbox,
     Name,
     Network,
+    Section,
     Span,
     Timetable,
     WebAddress,
     Window,
     Zone,
 )
-
-
-class Section(BaseModel):
-    """A part of publisher.toml: unknown keys are faults."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Site(Section):
@@ -60,9 +56,15 @@ class DatabaseSettings(Section):
 
 
 class Web(Section):
-    """Where the service listens; by default at the host and port of `site.url` when that is loopback."""
+    """Where the service listens; by default at the host and port of `site.url` when that is loopback.
+
+    `client_header` is believed only when the peer is one of `trusted_proxies`.
+    """
 
     listen: Listen | None = None
+    trusted_proxies: tuple[Network, ...] = ()
+    client_header: Line = "X-Forwarded-For"
+    embed_origins: tuple[BaseAddress, ...] = ()
 
 
 def _relay(value: str) -> str:
@@ -81,6 +83,7 @@ class Mail(Section):
     sender_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{5,15}$")] | None = None
     timeout: LongSpan = timedelta(seconds=60)
     retry_for: LongSpan = timedelta(hours=24)
+    operator: Mailbox | None = None
 
 
 class Relay(Section):
@@ -158,13 +161,6 @@ class Source(Section):
         return self.rights or ("own" if self.kind == "folder" else "summary")
 
 
-class ReaderList(Section):
-    """A list that readers join."""
-
-    name: Name
-    title: Line | None = None
-
-
 class NewsletterSection(Section):
     """A section of a newsletter in its order, with an optional quota of stories."""
 
@@ -197,6 +193,13 @@ class Newsletter(Section):
     min_stories: int = Field(3, ge=1)
     grace: Span = timedelta(hours=2)
     approval: Literal["auto", "required"] = "auto"
+    rhythms: tuple[Literal["each", "daily", "weekly"], ...] = ("each", "daily", "weekly")
+    daily_digest: Timetable = "0 18 * * *"
+    weekly_digest: Timetable = "0 9 * * sun"
+    bounce_limit: float = Field(0.05, gt=0, le=1)
+    complaint_limit: float = Field(0.003, gt=0, le=1)
+    canary: int = Field(0, ge=0)
+    canary_wait: LongSpan = timedelta(minutes=30)
 
     @model_validator(mode="after")
     def _least_is_not_over_most(self) -> Self:
@@ -232,6 +235,10 @@ class Settings(Section):
     lists: tuple[ReaderList, ...] = ()
     newsletters: tuple[Newsletter, ...] = ()
     accounts: tuple[Account, ...] = ()
+    signup: Signup = Signup()
+    inbound: Inbound = Inbound()
+    hooks: Hooks = Hooks()
+    retention: Retention = Retention()
 
     _root: Path = Path(".")
     _fingerprint: str = ""
@@ -261,6 +268,14 @@ class Settings(Section):
     def newsletter(self, name: str) -> Newsletter | None:
         """The newsletter called `name`."""
         return next((entry for entry in self.newsletters if entry.name == name), None)
+
+    def reader_list(self, name: str) -> ReaderList | None:
+        """The list called `name`."""
+        return next((entry for entry in self.lists if entry.name == name), None)
+
+    def newsletters_of(self, list_name: str) -> list[Newsletter]:
+        """The newsletters that the readers of a list get."""
+        return [entry for entry in self.newsletters if entry.list == list_name]
 
     def zone_of(self, newsletter: Newsletter) -> str:
         """The zone in which the newsletter's day is decided."""

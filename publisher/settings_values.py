@@ -8,7 +8,7 @@ from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from publisher.clock import parse_span
 from publisher.cron import parse_cron
@@ -17,6 +17,12 @@ from publisher.i18n import N_
 
 class Fault(ValueError):
     """A wrong value; the text is a catalogue message, so that the person reads it in their language."""
+
+
+class Section(BaseModel):
+    """A part of publisher.toml: unknown keys are faults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def _database(value: str) -> str:
@@ -102,6 +108,23 @@ def _domain(value: str) -> str:
     return value.lower()
 
 
+def _door(value: str) -> str:
+    scheme, separator, rest = value.partition("://")
+    if scheme not in ("lmtp", "smtp") or not separator:
+        raise Fault(N_("is not a place to receive mail at such as \"lmtp://127.0.0.1:8024\""))
+    _listen(rest)
+    return value
+
+
+def _mail_folder(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("imap", "imap+starttls", "imaps") or not parts.hostname or not parts.username:
+        raise Fault(N_("is not a mailbox such as \"imaps://user@imap.example.jp/INBOX\""))
+    if parts.password:
+        raise Fault(N_("holds a password, and this file is no place for one"))
+    return value
+
+
 def _cron(value: str) -> str:
     try:
         parse_cron(value)
@@ -147,3 +170,5 @@ Timetable = Annotated[str, AfterValidator(_cron)]
 Network = Annotated[str, AfterValidator(_network)]
 Listen = Annotated[str, AfterValidator(_listen)]
 Domain = Annotated[str, AfterValidator(_domain)]
+MailDoor = Annotated[str, AfterValidator(_door)]
+MailFolder = Annotated[str, AfterValidator(_mail_folder)]

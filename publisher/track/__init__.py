@@ -1,0 +1,1 @@
+"""What came back, and mail that comes in, becomes knowledge: bounces, complaints, commands, provider events."""
