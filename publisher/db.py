@@ -1,9 +1,11 @@
 """The database: one MetaData, short transactions, the same promises on SQLite and PostgreSQL."""
 
+import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -92,12 +94,15 @@ def _engine(url: URL) -> Engine:
         if not url.database or url.database == ":memory:":
             raise ArgumentError(str(url))
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS})
+        # It holds every address: a new one is its owner's alone, and SQLite gives the files beside it the same mode.
+        with suppress(FileExistsError):
+            os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, hide_parameters=True)  # values may be addresses, and errors reach the log
         _tune_sqlite(engine)
         return engine
     if url.get_backend_name() != "postgresql":
         raise ArgumentError(str(url))
-    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=KEEP_ALIVE)
+    return create_engine(url, pool_pre_ping=True, pool_size=10, max_overflow=20, connect_args=KEEP_ALIVE, hide_parameters=True)
 
 
 def _cannot_be_opened(reason: str) -> PublisherError:
@@ -110,6 +115,8 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        # SQLite has one writer at a time, and lets the others poll for their turn: in this process they queue instead.
+        self._turn = threading.RLock()
         try:
             self.engine = _engine(make_url(url))
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -126,7 +133,7 @@ class Database:
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction that commits when the block ends and rolls back when it raises."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        with self._turn if self.is_sqlite else nullcontext(), Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager

@@ -10,11 +10,14 @@ from sqlalchemy import select
 from publisher.channels.base import Channel
 from publisher.compose.drafting import compose_draft
 from publisher.compose.footer import missing_fields
+from publisher.compose.notice import Letters
 from publisher.curate.choose import Choice
 from publisher.curate.desk import approve_issue
+from publisher.curate.digest import Gathering, gather
 from publisher.curate.picking import pick
 from publisher.db import Database
 from publisher.deliver.control import counts
+from publisher.deliver.notices import NoticeCounts, send_notices
 from publisher.deliver.posting import PostCounts, post_due
 from publisher.deliver.start import start_issue
 from publisher.deliver.verdict import Counts
@@ -74,12 +77,29 @@ def make_issue(press: Press, newsletter: Newsletter, now: datetime, *, slot_id: 
     return Made(picking.issue_id, picking.choice)
 
 
+def making(newsletter: str, rhythm: str = "each") -> str:
+    """The lock that whoever makes the next issue of a newsletter holds, or its next digest of a rhythm."""
+    return f"newsletter-{newsletter}" if rhythm == "each" else f"digest-{rhythm}-{newsletter}"
+
+
+def make_digest(press: Press, newsletter: Newsletter, rhythm: str, now: datetime, *, slot_id: int | None = None) -> Gathering:
+    """Gather and compose the next digest of a rhythm; approve it where the newsletter says so. Raises PublisherError."""
+    gathering = gather(press.database, press.settings, newsletter, rhythm, now, slot_id=slot_id)
+    if gathering.issue_id is not None:
+        finish_draft(press, gathering.issue_id, now)
+    return gathering
+
+
 def finish_draft(press: Press, issue_id: int, now: datetime) -> None:
     """Compose a draft that has no texts yet; on a slot, approve it where approval is automatic."""
     with press.database.reading() as session:
         issue = session.get_one(Issue, issue_id)
         name = session.scalar(select(NewsletterRow.name).where(NewsletterRow.id == issue.newsletter_id))
     if issue.state == "draft" and not issue.content_hash:
+        # What fetches and reads pictures costs start-up time and memory that only composing should pay.
+        from publisher.ingest.pictures import copy_pictures
+
+        copy_pictures(press.database, press.settings, issue_id, now)
         compose_draft(press.database, press.settings, issue_id, now)
     newsletter = press.settings.newsletter(name or "")
     if issue.state == "draft" and issue.slot_id is not None and newsletter and newsletter.approval == "auto":
@@ -118,3 +138,8 @@ def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event) -> C
     if ready:
         return _send_mails(press, issue_id, clock, stop=stop)
     return None
+
+
+def send_due_notices(press: Press, clock: Clock, stop: threading.Event | None = None) -> NoticeCounts:
+    """Render and send every mail that is no issue and is due. Raises PublisherError, Busy while another process does."""
+    return send_notices(press.database, press.settings, press.keys, Letters(press.settings), password=press.password, clock=clock, stop=stop)

@@ -1,5 +1,6 @@
 """The addresses that mails, posts and pages point to, and what their tokens are signed for."""
 
+from publisher.settings import Settings
 from publisher.tokens import Keys
 
 # The purposes of signed tokens; a token of one purpose never serves another. With the ids inside each:
@@ -9,6 +10,11 @@ NOTICE = "notice"  # notice, subscriber: envelope sender and Message-ID of a mai
 CONFIRM = "confirm"  # request, subscriber
 PREFERENCES = "preferences"  # list, subscriber
 UNDO = "undo"  # list, subscriber, second at which they left
+# RFC 5321 section 4.5.3.1.1; a token with two ids of the largest size has 40 characters.
+_LONGEST_LOCAL = 64
+_LONGEST_TOKEN = 40
+# How a picture's name ends, by what it is.
+PICTURE_ENDINGS = {"image/jpeg": "jpg", "image/png": "png"}
 
 
 def issue_url(site_url: str, issue_id: int) -> str:
@@ -19,6 +25,11 @@ def issue_url(site_url: str, issue_id: int) -> str:
 def story_url(site_url: str, story_id: int) -> str:
     """The page of a story."""
     return f"{site_url}/stories/{story_id}"
+
+
+def picture_url(site_url: str, key: str, media_type: str) -> str:
+    """Our copy of a picture."""
+    return f"{site_url}/pictures/{key}.{PICTURE_ENDINGS[media_type]}"
 
 
 def leave_url(site_url: str, token: str) -> str:
@@ -66,3 +77,20 @@ def read_pair(keys: Keys, purpose: str, token: str) -> tuple[int, int] | None:
     """The two ids of a token of `purpose`, or None when it is not one of ours."""
     ids = keys.read(purpose, token)
     return (ids[0], ids[1]) if ids is not None and len(ids) == 2 else None
+
+
+def list_address(settings: Settings, list_name: str, act: str, token: str | None = None) -> str | None:
+    """`LIST-ACT@…` or `LIST-ACT+TOKEN@…`, at which a mail does something: subscribe, unsubscribe, confirm, help, owner.
+
+    None where no mail is taken in (a mail server's pipe needs no door: `inbound.domain` says it), where the list's name leaves no room for a token,
+    and for joining a list that is not public: nobody joins that by mail.
+    """
+    inbound, entry = settings.inbound, settings.reader_list(list_name)
+    domain = inbound.domain or settings.mail.bounce_domain
+    if not domain or not (inbound.listen or inbound.imap or inbound.domain) or (act == "subscribe" and entry is not None and not entry.public):
+        return None
+    local = f"{list_name}-{act}"
+    if token is None:
+        return f"{local}@{domain}"
+    room = len(local) + len(inbound.delimiter) + max(len(token), _LONGEST_TOKEN)
+    return f"{local}{inbound.delimiter}{token}@{domain}" if room <= _LONGEST_LOCAL else None

@@ -220,13 +220,14 @@ class Edition(Base):
 class EditionGroup(Base):
     """Which edition of an issue the readers of a preference group get; without an edition there is nothing in it for them.
 
-    `after` counts the issues of a digest that the group has had already, when its readers changed their rhythm in between.
+    `had` says what of a digest is not for the group (again), a bit for each issue that it gathers, the oldest first: its readers joined, or changed
+    their rhythm, in between.
     """
 
     __tablename__ = "edition_groups"
     issue_id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     sections_key: Mapped[str] = mapped_column(String(64), primary_key=True)
-    after: Mapped[int] = mapped_column(Integer, primary_key=True, default=0, autoincrement=False)
+    had: Mapped[int] = mapped_column(Integer, primary_key=True, default=0, autoincrement=False)
     edition_id: Mapped[int | None] = mapped_column(Integer)
 
 

@@ -17,7 +17,7 @@ class Notice(Base):
     """
 
     __tablename__ = "notices"
-    __table_args__ = (Index("ix_notices_work", "state", "not_before", "id"),)
+    __table_args__ = (Index("ix_notices_work", "state", "not_before", "id"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(16))  # confirm, already, welcome, goodbye, help, leave, alert
     subscriber_id: Mapped[int | None] = mapped_column(Integer, index=True)

@@ -32,7 +32,18 @@ _SENTENCES = {
     "slot_late": N_("held: missed by %(late)s, more than the grace of %(grace)s"),
     "slot_superseded": N_("skipped: a later moment of the timetable had come as well"),
     "slot_refused": N_("held: %(why)s"),
+    "digest_no_readers": N_("nobody takes this digest"),
+    "digest_nothing_new": N_("nothing was told since the last one that its readers have not had"),
+    "slot_no_readers": N_("skipped: nobody takes this digest"),
+    "slot_nothing_new": N_("skipped: nothing was told since the last one that its readers have not had"),
     "slot_paused": N_("skipped: the newsletter is paused"),
+    # Alerts to the operator (notices.py, write_alert): `share` and `limit` are written as people read them, such as 6.2 %.
+    "bounces_high": N_("Issue %(number)s of %(newsletter)s was paused: %(share)s of its mails came back (limit %(limit)s)."),
+    "complaints_high": N_("Issue %(number)s of %(newsletter)s was paused: %(share)s of its readers complained (limit %(limit)s)."),
+    "blocked_high": N_("%(share)s of the mails of issue %(number)s of %(newsletter)s were refused as spam or for our sender records"
+                       " (limit %(limit)s). Nothing was paused, and no reader was given up."),
+    "canary_held": N_("Issue %(number)s of %(newsletter)s was paused after its first %(mails)s mails: %(share)s came back or were complained about"
+                      " (limit %(limit)s)."),
 }
 
 

@@ -15,23 +15,28 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy import func, select
 
+from publisher.audience import EACH
 from publisher.cron import next_moment, parse_cron
 from publisher.deliver.control import counts
 from publisher.deliver.posting import post_due
 from publisher.duties import Duty, duties
 from publisher.errors import Busy, PublisherError
 from publisher.ingest.reading import read_sources
-from publisher.jobs import Clock, Press, go_on, make_issue
+from publisher.jobs import Clock, Press, go_on, make_digest, make_issue, making
 from publisher.locks import hold
 from publisher.models import Issue, NewsletterRow, Slot
 from publisher.rounds import due_issues, hold_interrupted, note_round
 from publisher.settings import Newsletter
-from publisher.timetable import due_slot, held_slots, late_reason, settle_slot
+from publisher.timetable import due_slot, held_slots, late_reason, settle_slot, timetables
 
 log = structlog.get_logger("publisher")
 ROUND = timedelta(seconds=10)
+# Every how many rounds the service looks behind mails that have to wait: what nobody put off is due in its order.
+_LONG_LOOK = 6
 # Threads by kind of work, so that four feeds that hang stop no mail, and a long issue stops neither another one nor the posts.
 _THREADS = {"make": 4, "send": 4, "post": 1}
+# Why a digest is not made, as its slot says it.
+_SKIPPED = {"digest_no_readers": "slot_no_readers", "digest_nothing_new": "slot_nothing_new"}
 
 
 class CronMoments(BaseTrigger):
@@ -65,21 +70,22 @@ class Service:
         self._pools = {kind: ThreadPoolExecutor(most, thread_name_prefix=kind) for kind, most in _THREADS.items()}
         self._at_work: set[str] = set()
         self._said: dict[str, str] = {}
+        self._rounds = 0
         self._lock = threading.Lock()
         made = duties()
-        newsletters = [entry for entry in press.settings.newsletters if entry.timetable]
+        kept = [(newsletter, rhythm, line) for newsletter in press.settings.newsletters for rhythm, line in timetables(newsletter).items()]
         self._scheduler = BackgroundScheduler(
-            executors={"default": SchedulerPool(4), "round": SchedulerPool(1), "timetable": SchedulerPool(max(1, len(newsletters))),
+            executors={"default": SchedulerPool(4), "round": SchedulerPool(1), "timetable": SchedulerPool(max(1, len(kept))),
                        "duty": SchedulerPool(max(1, len(made)))},
             timezone="UTC", job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None})
         self._add("round", IntervalTrigger(seconds=int(ROUND.total_seconds())), self._round, executor="round")
         for source in press.settings.sources:
             trigger = IntervalTrigger(seconds=max(1, int(source.poll.total_seconds())))
             self._add(f"read {source.name}", trigger, partial(self.read, source.name), executor="default")
-        for newsletter in newsletters:
-            trigger = trigger_of(newsletter.timetable or "", press.settings.zone_of(newsletter))
-            self._add(f"timetable {newsletter.name}", trigger, partial(self.keep, newsletter), executor="timetable")
-
+        for newsletter, rhythm, line in kept:
+            trigger = trigger_of(line, press.settings.zone_of(newsletter))
+            name = f"timetable {newsletter.name}" if rhythm == EACH else f"{rhythm} digest {newsletter.name}"
+            self._add(name, trigger, partial(self.keep, newsletter, rhythm), executor="timetable")
         for duty in made:
             self._add(duty.name, IntervalTrigger(seconds=max(1, int(duty.every.total_seconds()))), partial(self._do, duty), executor="duty")
 
@@ -151,46 +157,56 @@ class Service:
         for problem in report.problems:
             log.warning("source_problem", source=source, problem=str(problem))
 
-    def keep(self, newsletter: Newsletter) -> None:
-        """Take the moment that is due, if any, make its issue, and have it sent."""
-        slot = due_slot(self.press.database, self.press.settings, newsletter, self.clock())
+    def keep(self, newsletter: Newsletter, rhythm: str = EACH) -> None:
+        """Take the moment that is due, if any, make its issue or digest, and have it sent."""
+        slot = due_slot(self.press.database, self.press.settings, newsletter, self.clock(), rhythm)
         if slot is not None:
-            self.run_slot(newsletter, slot.id)
+            self.run_slot(newsletter, slot.id, rhythm)
             self._send_due()
 
-    def run_slot(self, newsletter: Newsletter, slot_id: int) -> None:
-        """Make the issue of a taken slot; sending picks it up. Raises Busy while another process makes it."""
+    def run_slot(self, newsletter: Newsletter, slot_id: int, rhythm: str = EACH) -> None:
+        """Make the issue or digest of a taken slot; sending picks it up. Raises Busy while another process makes it."""
         press = self.press
-        with hold(press.database.engine, f"newsletter-{newsletter.name}"):
+        with hold(press.database.engine, making(newsletter.name, rhythm)):
             with press.database.reading() as session:
                 if session.get_one(Slot, slot_id).state != "taken":
                     return
-            read_sources(press.database, press.settings, self.clock())
             try:
-                made = make_issue(press, newsletter, self.clock(), slot_id=slot_id)
+                issue_id, reason = self._make(newsletter, slot_id, rhythm)
             except Busy:
                 raise
             except PublisherError as error:
                 settle_slot(press.database, slot_id, "held", reason={"code": "slot_refused", "why": error.reason})
                 raise
-            if made.issue_id is None:
-                reason = {"code": "slot_too_few", "found": made.choice.found, "min": newsletter.min_stories}
+            if issue_id is None:
                 settle_slot(press.database, slot_id, "skipped", reason=reason)
-                log.warning("slot_skipped", newsletter=newsletter.name, reason=reason)
+                log.warning("slot_skipped", newsletter=newsletter.name, rhythm=rhythm, reason=reason)
                 return
-            settle_slot(press.database, slot_id, "done", issue_id=made.issue_id)
-            log.info("issue_made", newsletter=newsletter.name, issue=made.issue_id, waits_for_approval=newsletter.approval == "required")
+            settle_slot(press.database, slot_id, "done", issue_id=issue_id)
+            log.info("issue_made", newsletter=newsletter.name, rhythm=rhythm, issue=issue_id, waits_for_approval=newsletter.approval == "required")
+
+    def _make(self, newsletter: Newsletter, slot_id: int, rhythm: str) -> tuple[int | None, dict[str, Any]]:
+        """The id of the issue that was made, or None with the reason."""
+        press = self.press
+        if rhythm != EACH:
+            gathering = make_digest(press, newsletter, rhythm, self.clock(), slot_id=slot_id)
+            return gathering.issue_id, {"code": _SKIPPED.get((gathering.reason or {}).get("code", ""), "")}
+        read_sources(press.database, press.settings, self.clock())
+        made = make_issue(press, newsletter, self.clock(), slot_id=slot_id)
+        return made.issue_id, {"code": "slot_too_few", "found": made.choice.found, "min": newsletter.min_stories}
 
     def _round(self) -> None:
+        self._rounds += 1
         self._take_up_slots()
-        self._send_due()
-        self.last_round = self.clock()
-        note_round(self.press.database, self.last_round)
+        self._send_due(thorough=self._rounds % _LONG_LOOK == 1)
+        now = self.clock()
+        note_round(self.press.database, now)
+        self.last_round = now
 
-    def _send_due(self) -> None:
+    def _send_due(self, *, thorough: bool = False) -> None:
         """Each issue with work in a thread of its own, and the posts in one."""
         press = self.press
-        for issue_id in due_issues(press.database, press.settings, self.clock()):
+        for issue_id in due_issues(press.database, press.settings, self.clock(), thorough=thorough):
             self._begin("send", f"issue {issue_id}", partial(self._go_on, issue_id))
         self._begin("post", "posts", self._post)
 
@@ -213,14 +229,14 @@ class Service:
         While that process lives it holds the newsletter's lock, and the slot is left to it.
         """
         with self.press.database.reading() as session:
-            taken = session.execute(select(Slot.id, Slot.at, NewsletterRow.name).join(NewsletterRow, NewsletterRow.id == Slot.newsletter_id)
-                                    .where(Slot.state == "taken")).all()
-        for slot_id, at, name in taken:
+            taken = session.execute(select(Slot.id, Slot.at, Slot.rhythm, NewsletterRow.name)
+                                    .join(NewsletterRow, NewsletterRow.id == Slot.newsletter_id).where(Slot.state == "taken")).all()
+        for slot_id, at, rhythm, name in taken:
             newsletter = self.press.settings.newsletter(name)
             if newsletter is not None:
-                self._begin("make", f"slot {name}", partial(self.take_up, newsletter, slot_id, at))
+                self._begin("make", f"slot {rhythm} {name}", partial(self.take_up, newsletter, slot_id, at, rhythm))
 
-    def take_up(self, newsletter: Newsletter, slot_id: int, at: datetime) -> None:
+    def take_up(self, newsletter: Newsletter, slot_id: int, at: datetime, rhythm: str = EACH) -> None:
         """Bring a taken slot to its end. Raises Busy while the process that took it lives."""
         database, late = self.press.database, self.clock() - at
         with database.reading() as session:
@@ -228,7 +244,7 @@ class Service:
         if issue_id is not None:
             settle_slot(database, slot_id, "done", issue_id=issue_id)
         elif late <= newsletter.grace:
-            self.run_slot(newsletter, slot_id)
+            self.run_slot(newsletter, slot_id, rhythm)
         else:
-            with hold(database.engine, f"newsletter-{newsletter.name}"):
+            with hold(database.engine, making(newsletter.name, rhythm)):
                 settle_slot(database, slot_id, "held", reason=late_reason(late, newsletter))

@@ -189,16 +189,16 @@ class Newsletter(Section):
     tags: tuple[Line, ...] = ()
     without_tags: tuple[Line, ...] = ()
     languages: tuple[Line, ...] = ()
-    max_stories: int = Field(12, ge=1, le=200)
-    min_stories: int = Field(3, ge=1)
+    max_stories: int = Field(default=12, ge=1, le=200)
+    min_stories: int = Field(default=3, ge=1)
     grace: Span = timedelta(hours=2)
     approval: Literal["auto", "required"] = "auto"
     rhythms: tuple[Literal["each", "daily", "weekly"], ...] = ("each", "daily", "weekly")
     daily_digest: Timetable = "0 18 * * *"
     weekly_digest: Timetable = "0 9 * * sun"
-    bounce_limit: float = Field(0.05, gt=0, le=1)
-    complaint_limit: float = Field(0.003, gt=0, le=1)
-    canary: int = Field(0, ge=0)
+    bounce_limit: float = Field(default=0.05, gt=0, le=1)
+    complaint_limit: float = Field(default=0.003, gt=0, le=1)
+    canary: int = Field(default=0, ge=0)
     canary_wait: LongSpan = timedelta(minutes=30)
 
     @model_validator(mode="after")
@@ -214,7 +214,7 @@ class Account(Section):
     name: Name
     kind: Literal["outbox", "x"]
     newsletter: Name
-    max_posts: int = Field(3, ge=0, le=100)
+    max_posts: int = Field(default=3, ge=0, le=100)
     posts: Literal["stories", "issue", "both"] = "stories"
     language: Literal["ja", "en"] | None = None
     oauth: Literal["1.0a", "2.0"] = "1.0a"

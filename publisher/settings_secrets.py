@@ -14,6 +14,9 @@ from publisher.i18n import _
 from publisher.settings import Account, Relay, Settings
 
 _RELAY = "PUBLISHER_RELAY_PASSWORD"
+_IMAP = "PUBLISHER_IMAP_PASSWORD"
+_HOOKS = {"mailgun": "PUBLISHER_MAILGUN_SIGNING_KEY", "postmark": "PUBLISHER_POSTMARK_HOOK_PASSWORD",
+          "sendgrid": "PUBLISHER_SENDGRID_PUBLIC_KEY", "resend": "PUBLISHER_RESEND_SIGNING_SECRET"}
 # What each way of speaking to X needs, and what it may have besides.
 _X = {"1.0a": (("CONSUMER_KEY", "CONSUMER_SECRET", "ACCESS_TOKEN", "ACCESS_TOKEN_SECRET"), ()),
       "2.0": (("CLIENT_ID", "ACCESS_TOKEN", "REFRESH_TOKEN"), ("CLIENT_SECRET",))}
@@ -38,6 +41,16 @@ def relay_password(environ: Mapping[str, str] = os.environ) -> str | None:
     return _secret(_RELAY, environ)
 
 
+def imap_password(environ: Mapping[str, str] = os.environ) -> str | None:
+    """The password of the mailbox in `inbound.imap`, or None. Raises PublisherError for a file that cannot be read."""
+    return _secret(_IMAP, environ)
+
+
+def hook_secrets(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What proves each provider's reports, by provider; one without its secret is not here. Raises PublisherError for a file that cannot be read."""
+    return {provider: value for provider, name in _HOOKS.items() if (value := _secret(name, environ))}
+
+
 def variable_of(account: str, name: str) -> str:
     """The variable that holds the secret `name` of an account: x-main, ACCESS_TOKEN → PUBLISHER_X_MAIN_ACCESS_TOKEN."""
     return f"PUBLISHER_{re.sub(r'[^A-Z0-9]', '_', account.upper())}_{name}"
@@ -55,10 +68,12 @@ def credentials_of(account: Account, environ: Mapping[str, str] = os.environ) ->
 
 
 def missing_secrets(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, ...]]:
-    """The variables that are needed and not set, by account; those of the relay under `mail`."""
+    """The variables that are needed and not set, by account; those of the relay under `mail`, of the mailbox under `inbound`."""
     found: dict[str, tuple[str, ...]] = {}
     if Relay.parse(settings.mail.relay).user and not relay_password(environ):
         found["mail"] = (_RELAY,)
+    if settings.inbound.imap and not imap_password(environ):
+        found["inbound"] = (_IMAP,)
     for account in settings.accounts:
         missing = _missing(account, environ)
         if missing:

@@ -28,6 +28,8 @@ class Subscriber(Base):
     """A person: one address. `address` is as typed and mailed; `address_key` is what makes it the same person."""
 
     __tablename__ = "subscribers"
+    # SQLite would give the number of somebody who was erased to the next person, and the links in old mails with it.
+    __table_args__ = {"sqlite_autoincrement": True}
     id: Mapped[int] = mapped_column(primary_key=True)
     address: Mapped[str] = mapped_column(Text)
     address_key: Mapped[str] = mapped_column(Text, unique=True)
@@ -92,7 +94,7 @@ class SignupRequest(Base):
     __tablename__ = "signup_requests"
     __table_args__ = (Index("ix_signup_requests_person", "subscriber_id", "created_at"),
                       Index("ix_signup_requests_client", "client_hash", "created_at"),
-                      Index("ix_signup_requests_domain", "domain_hash", "created_at"))
+                      Index("ix_signup_requests_domain", "domain_hash", "created_at"), {"sqlite_autoincrement": True})
     id: Mapped[int] = mapped_column(primary_key=True)
     subscriber_id: Mapped[int]
     list_ids: Mapped[list[int]] = mapped_column(JSON)

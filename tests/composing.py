@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from sqlalchemy import select
@@ -17,9 +18,12 @@ from publisher.settings import Settings
 NOW = datetime(2025, 12, 4, 22, 0, tzinfo=UTC)  # 7 o'clock of 5 December in Tokyo
 
 
+_NOWHERE = TemporaryDirectory(prefix="publisher-tests-")
+
+
 def settings(*, accounts: Sequence[Mapping[str, Any]] = (), root: Path | None = None, language: str = "ja", site: Mapping[str, Any] | None = None,
-             newsletter: Mapping[str, Any] | None = None, mail: Mapping[str, Any] | None = None, templates: str | None = None) -> Settings:
-    """The settings of a newsroom in Tokyo with the newsletter `morning`."""
+             newsletter: Mapping[str, Any] | None = None, mail: Mapping[str, Any] | None = None, templates: str | None = None, **sections: Any) -> Settings:
+    """The settings of a newsroom in Tokyo with the newsletter `morning`; further `sections` (signup, inbound, lists …) stand as given."""
     made = Settings.model_validate({
         "site": {"name": "AI モーニング" if language == "ja" else "Example Morning", "url": "https://news.example.jp", "language": language,
                  "postal_address": "〒100-0000 東京都千代田区見本町1-1" if language == "ja" else "1-1 Example, Chiyoda, Tokyo 100-0000, Japan",
@@ -28,9 +32,9 @@ def settings(*, accounts: Sequence[Mapping[str, Any]] = (), root: Path | None = 
         "lists": [{"name": "daily"}],
         "newsletters": [{"name": "morning", "list": "daily"} | dict(newsletter or {})],
         "accounts": [{"newsletter": "morning", "kind": "outbox"} | dict(account) for account in accounts],
-        "paths": {"templates": templates} if templates else {}})
-    if root:
-        object.__setattr__(made, "_root", root)
+        "paths": {"templates": templates} if templates else {}} | sections)
+    # What a test writes without naming a place goes with the tests.
+    object.__setattr__(made, "_root", root or Path(_NOWHERE.name))
     return made
 
 

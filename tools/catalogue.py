@@ -27,7 +27,9 @@ def extracted() -> Catalog:
     for folder in ("publisher", "subscribers", "templates"):
         found = extract_from_dir(ROOT / folder, [(_below(folder, pattern), method) for pattern, method in methods],
                                  {_below(folder, pattern): given for pattern, given in options.items()},
-                                 keywords=DEFAULT_KEYWORDS, comment_tags=("Translators:",))
+                                 keywords=DEFAULT_KEYWORDS, comment_tags=("Translators:",),
+                                 # Babel passes over folders such as `_base` otherwise.
+                                 directory_filter=lambda path: not Path(path).name.startswith("."))
         for name, line, message, comments, _context in found:
             catalogue.add(message, None, [(f"{folder}/{name}", line)], auto_comments=comments)
     return catalogue

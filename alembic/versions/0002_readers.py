@@ -21,9 +21,9 @@ def upgrade():
     op.create_table('edition_groups',
     sa.Column('issue_id', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('sections_key', sa.String(length=64), nullable=False),
-    sa.Column('after', sa.Integer(), autoincrement=False, nullable=False),
+    sa.Column('had', sa.Integer(), autoincrement=False, nullable=False),
     sa.Column('edition_id', sa.Integer(), nullable=True),
-    sa.PrimaryKeyConstraint('issue_id', 'sections_key', 'after', name=op.f('pk_edition_groups'))
+    sa.PrimaryKeyConstraint('issue_id', 'sections_key', 'had', name=op.f('pk_edition_groups'))
     )
     op.create_table('events',
     sa.Column('id', sa.BigInteger().with_variant(sa.Integer(), 'sqlite'), nullable=False),
@@ -66,7 +66,8 @@ def upgrade():
     sa.Column('first_tried_at', publisher.db.UtcDateTime(timezone=True), nullable=True),
     sa.Column('settled_at', publisher.db.UtcDateTime(timezone=True), nullable=True),
     sa.Column('reason', sa.Text(), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_notices'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_notices')),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('notices', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_notices_subscriber_id'), ['subscriber_id'], unique=False)
@@ -111,7 +112,8 @@ def upgrade():
     sa.Column('created_at', publisher.db.UtcDateTime(timezone=True), nullable=False),
     sa.Column('expires_at', publisher.db.UtcDateTime(timezone=True), nullable=False),
     sa.Column('used_at', publisher.db.UtcDateTime(timezone=True), nullable=True),
-    sa.PrimaryKeyConstraint('id', name=op.f('pk_signup_requests'))
+    sa.PrimaryKeyConstraint('id', name=op.f('pk_signup_requests')),
+    sqlite_autoincrement=True
     )
     with op.batch_alter_table('signup_requests', schema=None) as batch_op:
         batch_op.create_index('ix_signup_requests_client', ['client_hash', 'created_at'], unique=False)
@@ -149,7 +151,9 @@ def upgrade():
         batch_op.drop_constraint(batch_op.f('uq_slots_newsletter_id_at'), type_='unique')
         batch_op.create_unique_constraint(batch_op.f('uq_slots_newsletter_id_rhythm_at'), ['newsletter_id', 'rhythm', 'at'])
 
-    with op.batch_alter_table('subscribers', schema=None) as batch_op:
+    # Numbers of erased people are not given again: links in old mails hold them.
+    with op.batch_alter_table('subscribers', schema=None, recreate='auto' if op.get_bind().dialect.name != 'sqlite' else 'always',
+                              table_kwargs={'sqlite_autoincrement': True}) as batch_op:
         batch_op.add_column(sa.Column('language', sa.String(length=8), nullable=True))
         batch_op.add_column(sa.Column('timezone', sa.String(length=64), nullable=True))
 

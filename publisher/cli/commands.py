@@ -8,10 +8,18 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from publisher import __version__
+from publisher.cli import rights as _rights  # noqa: F401 - its commands register themselves
+from publisher.cli import subscribers_files as _files  # noqa: F401 - as rights
 from publisher.cli.demo import demo
+from publisher.cli.events import events
 from publisher.cli.frame import FAILED, Desk, examples
 from publisher.cli.issues import issues
 from publisher.cli.ledger import ledger
+from publisher.cli.lists import lists
+from publisher.cli.mail import mail
+from publisher.cli.moving import import_newsroom
+from publisher.cli.newsletters import newsletters
+from publisher.cli.notices import notices
 from publisher.cli.posts import posts
 from publisher.cli.relay import relay
 from publisher.cli.send import send
@@ -60,5 +68,6 @@ def publisher(ctx: click.Context, config: Path | None, lang: str | None) -> None
     ctx.obj = Desk(config)
 
 
-for command in (demo, init, check, stories, subscribers, send, issues, posts, ledger, run, relay):
+for command in (demo, init, check, stories, subscribers, lists, send, issues, newsletters, events, notices, mail, posts, ledger, run, relay,
+                import_newsroom):
     publisher.add_command(command)

@@ -13,6 +13,7 @@ from publisher.cli.frame import FAILED, OK, Desk, examples, pass_desk
 from publisher.cli.sending import approve_and_send
 from publisher.cli.stories import report_line
 from publisher.clock import local_date
+from publisher.compose.footer import SLOTS
 from publisher.compose.preview import preview_issue
 from publisher.curate.choose import Choice
 from publisher.curate.picking import unfinished_issue
@@ -125,7 +126,7 @@ def _passed_lines(choice: Choice | None, today: date) -> list[str]:
 
 def _sum_up(desk: Desk, folder: Path, issue_id: int, report: IngestReport, choice: Choice | None, sent: Sent) -> None:
     html = folder / "outbox" / f"issue-{issue_id}.html"
-    html.write_text(preview_issue(desk.database, desk.settings, issue_id, "html", f"{desk.settings.site.url}/"), "utf-8")
+    html.write_text(preview_issue(desk.database, desk.settings, issue_id, "html", dict.fromkeys(SLOTS, f"{desk.settings.site.url}/")), "utf-8")
     passed = _passed_lines(choice, local_date(desk.now(), desk.settings.site.timezone))
     desk.say("")
     desk.table(("", ""), [

@@ -5,21 +5,23 @@ import webbrowser
 from pathlib import Path
 
 import click
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from publisher.cli.frame import OK, Desk, examples, json_option, pass_desk, yes_option
 from publisher.cli.posts import print_posts
 from publisher.cli.send import newsletter_or_error, read_all
-from publisher.cli.sending import approve_and_send, issue_or_error, report_sent, show_issue, show_passed
+from publisher.cli.sending import approve_and_send, issue_or_error, number_of, report_sent, show_issue, show_passed, waiting_words
 from publisher.compose.preview import preview_issue
 from publisher.curate.desk import approve_issue
 from publisher.deliver import control
-from publisher.deliver.message import preview_eml
+from publisher.deliver.message import preview as preview_mail
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.jobs import make_issue
+from publisher.jobs import make_issue, making
 from publisher.locks import hold
-from publisher.models import Issue, NewsletterRow, Pick, Slot
+from publisher.models import Edition, Issue, NewsletterRow, Pick, Slot
+from publisher.models_mail import Event
+from publisher.watch import let_go_on
 from subscribers.addresses import NotAnAddress, parse_address
 from subscribers.models import Subscriber
 
@@ -43,18 +45,21 @@ def list_issues(desk: Desk, newsletter: str | None, as_json: bool) -> None:
         found = [(issue, name) for issue, name in session.execute(query)]
         held = session.scalars(select(Slot).where(Slot.state == "held").order_by(Slot.at)).all()
     rows = [(issue, name, control.counts(desk.database, issue.id)) for issue, name in found]
+    called = {issue.id: number_of(issue) for issue, _name in found}
     if as_json:
         desk.print_json([{
-            "id": issue.id, "newsletter": name, "number": issue.number if issue.number > 0 else None, "kind": issue.kind, "state": issue.state,
-            "subject": issue.subject, "created_at": issue.created_at, "started_at": issue.started_at, "finished_at": issue.finished_at,
+            "id": issue.id, "newsletter": name, "number": issue.number if issue.number > 0 else None, "kind": issue.kind,
+            "rhythm": issue.rhythm, "state": issue.state, "subject": issue.subject, "created_at": issue.created_at,
+            "started_at": issue.started_at, "finished_at": issue.finished_at,
             "readers": mails.total, "accepted": mails.accepted, "unfinished": mails.unfinished} for issue, name, mails in rows])
         return
     desk.table(("id", _("newsletter"), _("no."), _("state"), _("subject"), _("accepted"), _("readers")),
-               [(issue.id, name, issue.number if issue.number > 0 else "–", _(issue.state), issue.subject, mails.accepted, mails.total)
+               [(issue.id, name, called[issue.id], _(issue.state), issue.subject, mails.accepted, mails.total)
                 for issue, name, mails in rows], _("No issues yet. Make the first one with: publisher send NEWSLETTER"))
     for slot in held:
-        desk.warn("! " + _("the moment %(at)s of the timetable was missed and is held; send by hand with --now",
-                           at=slot.at.isoformat(timespec="minutes")))
+        at = slot.at.isoformat(timespec="minutes")
+        desk.warn("! " + (_("the moment %(at)s of the timetable was missed and is held; send by hand with --now", at=at) if slot.rhythm == "each" else
+                          _("the digest of %(at)s was missed and is held; send by hand with --digest %(rhythm)s --now", at=at, rhythm=slot.rhythm)))
 
 
 @issues.command(help=_("Read the sources and make the draft of the next issue, without sending it.") + "\n\n" + examples(
@@ -65,7 +70,7 @@ def list_issues(desk: Desk, newsletter: str | None, as_json: bool) -> None:
 def draft(desk: Desk, newsletter: str, as_json: bool) -> None:
     """Pick and compose."""
     chosen = newsletter_or_error(desk, newsletter)
-    with hold(desk.database.engine, f"newsletter-{chosen.name}"):
+    with hold(desk.database.engine, making(chosen.name)):
         read_all(desk, as_json=as_json)
         made = make_issue(desk.publisher.press(), chosen, desk.now())
     if as_json:
@@ -86,19 +91,37 @@ def draft(desk: Desk, newsletter: str, as_json: bool) -> None:
 def show(desk: Desk, issue_id: int, as_json: bool) -> None:
     """Print one issue."""
     issue, name = issue_or_error(desk, issue_id)
-    mails = control.counts(desk.database, issue_id)
+    mails, came_back = control.counts(desk.database, issue_id), _came_back(desk, issue_id)
+    wait = control.waiting(desk.database, issue_id, desk.now())
     if not as_json:
         show_issue(desk, issue_id)
         desk.say(_("Mails: %(accepted)s accepted, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting of %(total)s",
                    accepted=mails.accepted, refused=mails.refused, skipped=mails.skipped, waiting=mails.unfinished, total=mails.total))
+        if wait.mails:
+            desk.say("… " + waiting_words(desk, wait))
+        if any(came_back.values()):
+            desk.say(_("Came back: %(hard)s no such address, %(soft)s for now, %(blocked)s blocked, %(complaint)s complaints", **came_back))
         return
     with desk.database.reading() as session:
         picks = [{"position": pick.position, "section": pick.section, "story": pick.story_id, "headline": pick.snapshot["headline"],
                   "also": pick.also}
                  for pick in session.scalars(select(Pick).where(Pick.issue_id == issue_id).order_by(Pick.position))]
-    desk.print_json({"id": issue.id, "newsletter": name, "number": issue.number, "state": issue.state, "subject": issue.subject, "picks": picks,
+        editions = session.scalar(select(func.count()).select_from(Edition).where(Edition.issue_id == issue_id))
+    desk.print_json({"id": issue.id, "newsletter": name, "number": issue.number, "kind": issue.kind, "rhythm": issue.rhythm,
+                     "editions": editions, "state": issue.state, "subject": issue.subject, "picks": picks,
                      "approved_by": issue.approved_by, "approved_at": issue.approved_at, "started_at": issue.started_at,
-                     "mails": {key: getattr(mails, key) for key in ("total", "accepted", "refused", "deferred", "unknown", "skipped", "queued")}})
+                     "mails": {key: getattr(mails, key) for key in ("total", "accepted", "refused", "deferred", "unknown", "skipped", "queued")},
+                     "waiting_for_their_hour": {"mails": wait.mails, "first": wait.first, "last": wait.last},
+                     "came_back": came_back})
+
+
+def _came_back(desk: Desk, issue_id: int) -> dict[str, int]:
+    """The readers of whom something came back, by what it was."""
+    with desk.database.reading() as session:
+        found = {strength or kind: number for kind, strength, number in session.execute(
+            select(Event.kind, Event.strength, func.count(Event.subscriber_id.distinct()))
+            .where(Event.issue_id == issue_id, Event.kind.in_(("bounce", "complaint"))).group_by(Event.kind, Event.strength))}
+    return {kind: found.get(kind, 0) for kind in ("hard", "soft", "blocked", "complaint")}
 
 
 @issues.command(help=_("Show exactly what would go out.") + "\n\n" + examples(
@@ -119,11 +142,11 @@ def preview(desk: Desk, issue_id: int, form: str, reader: str | None, in_browser
         return
     if reader and not _is_reader(desk, reader):
         desk.warn("! " + _("nobody has the address %(address)s: the links of this mail lead nowhere", address=reader))
-    eml = preview_eml(desk.database, desk.settings, desk.keys, issue_id, reader or "reader@example.com")
+    shown = preview_mail(desk.database, desk.settings, desk.keys, issue_id, reader or "reader@example.com")
     if form == "eml":
-        click.echo(eml.decode("utf-8"), nl=False)
+        click.echo(shown.eml.decode("utf-8"), nl=False)
         return
-    content = preview_issue(desk.database, desk.settings, issue_id, "html" if form == "html" else "text", _leave_link(desk, eml))
+    content = preview_issue(desk.database, desk.settings, issue_id, "html" if form == "html" else "text", shown.links, edition_id=shown.edition_id)
     if not in_browser:
         click.echo(content)
         return
@@ -140,14 +163,6 @@ def _is_reader(desk: Desk, address: str) -> bool:
         return False
     with desk.database.reading() as session:
         return session.scalar(select(Subscriber.id).where(Subscriber.address_key == key)) is not None
-
-
-def _leave_link(desk: Desk, eml: bytes) -> str:
-    """The leave link that this very mail carries in its header."""
-    for line in eml.decode("utf-8").replace("\r\n ", " ").splitlines():
-        if line.lower().startswith("list-unsubscribe:"):
-            return line.partition("<")[2].partition(">")[0]
-    raise PublisherError(_("the mail carries no leave link"), remedy=_("this is a fault of the templates: compare them with the shipped ones"))
 
 
 @issues.command(help=_("Approve a draft as it stands.") + "\n\n" + examples("publisher issues approve 3"))
@@ -193,13 +208,15 @@ def pause(desk: Desk, issue_id: int) -> None:
 def resume(desk: Desk, issue_id: int | None, yes: bool, as_json: bool) -> None:
     """Take over and finish; exit code 0 says that nothing is left to send."""
     if issue_id is None:
-        with desk.database.reading() as session:
-            issue_id = session.scalar(select(Issue.id).where(Issue.state.in_(("approved", "sending", "paused", "draft"))).order_by(Issue.id))
+        issue_id = _to_go_on_with(desk)
     else:
         issue, _name = issue_or_error(desk, issue_id)
         if issue.state == "cancelled":
             raise PublisherError(_("issue %(id)s was cancelled", id=issue_id), remedy=_("its stories are free for the next one: publisher send"))
         if issue.state == "sent":
+            # What came back afterwards may have paused its newsletter.
+            if let_go_on(desk.database, issue_id) and not as_json:
+                desk.say("✓ " + _("It goes on with its next moment."))
             issue_id = None
     if issue_id is None:
         if as_json:
@@ -208,6 +225,15 @@ def resume(desk: Desk, issue_id: int | None, yes: bool, as_json: bool) -> None:
             desk.say("✓ " + _("Nothing is left to send."))
         raise click.exceptions.Exit(OK)
     _send_one(desk, issue_id, yes=yes, as_json=as_json)
+
+
+def _to_go_on_with(desk: Desk) -> int | None:
+    """The first unfinished issue; one of which every mail waits for its hour only when there is no other."""
+    with desk.database.reading() as session:
+        unfinished = session.execute(select(Issue.id, Issue.state).where(Issue.state.in_(("approved", "sending", "paused", "draft")))
+                                     .order_by(Issue.id)).all()
+        busy = [issue_id for issue_id, state in unfinished if state != "sending" or control.has_work(session, issue_id, desk.now())]
+    return next(iter([*busy, *(issue_id for issue_id, _state in unfinished)]), None)
 
 
 @issues.command(help=_("Cancel an issue: what has not left never will.") + "\n\n" + examples("publisher issues cancel 3"))

@@ -5,21 +5,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import click
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
+from publisher.audience import EACH, audience_of
 from publisher.cli.frame import LEFT_OVER, OK, Desk
 from publisher.clock import local_date
+from publisher.compose.law import law_problems
 from publisher.curate.choose import Choice
 from publisher.curate.desk import approve_issue
-from publisher.deliver.control import resume
+from publisher.deliver.control import Waiting, resume, waiting
 from publisher.errors import PublisherError
-from publisher.i18n import N_, _
+from publisher.i18n import N_, _, ngettext
 from publisher.jobs import Press, Sent, check_sending, finish_draft, send
-from publisher.models import AccountRow, Issue, NewsletterRow, Pick, Post
+from publisher.models import AccountRow, Delivery, Edition, Issue, NewsletterRow, Pick, Post
 from publisher.reasons import sentence
-from subscribers.models import ReaderListRow, Subscription
+from publisher.settings import Newsletter
+from publisher.watch import let_go_on, look_at
+from subscribers.models import Subscription
 
 # States as people read them.
 STATES = (N_("draft"), N_("approved"), N_("sending"), N_("paused"), N_("sent"), N_("cancelled"), N_("queued"), N_("accepted"), N_("refused"),
@@ -61,6 +67,30 @@ def show_passed(desk: Desk, choice: Choice) -> None:
         desk.say("– " + _("%(n)s stories were told before", n=len(told)))
 
 
+def number_of(issue: Issue) -> str:
+    """The number of an issue as it is shown; a digest has numbers of its own."""
+    if issue.rhythm != EACH:
+        return f"{_('Daily digest') if issue.rhythm == 'daily' else _('Weekly digest')} {issue.number}"
+    return str(issue.number) if issue.number > 0 else "–"
+
+
+def waiting_words(desk: Desk, wait: Waiting) -> str:
+    """How many mails wait for the hour of their readers or for the canary, and until when, in the newsroom's zone."""
+    zone = ZoneInfo(desk.settings.site.timezone)
+    last = wait.last.astimezone(zone).strftime("%Y-%m-%d %H:%M") if wait.last else "–"
+    return ngettext("%(n)s mail waits for its moment (the reader's hour, or the canary): %(last)s",
+                    "%(n)s mails wait for their moment (the readers' hours, or the canary), the last until %(last)s", wait.mails, last=last)
+
+
+def _readers(session: Session, newsletter: Newsletter | None, issue: Issue) -> int:
+    """How many an issue is for: fixed once it started, else those of now."""
+    if issue.started_at is not None:
+        return session.scalar(select(func.count()).select_from(Delivery).where(Delivery.issue_id == issue.id)) or 0
+    if newsletter is None:
+        return 0
+    return session.scalar(select(func.count()).select_from(Subscription).where(audience_of(session, newsletter, issue).condition)) or 0
+
+
 def show_issue(desk: Desk, issue_id: int) -> None:
     """Subject, stories, readers and posts of a composed issue."""
     issue, name = issue_or_error(desk, issue_id)
@@ -69,13 +99,17 @@ def show_issue(desk: Desk, issue_id: int) -> None:
         picks = [(pick.position, pick.section, pick.snapshot["headline"], pick.snapshot["source_name"])
                  for pick in session.scalars(select(Pick).where(Pick.issue_id == issue_id).order_by(Pick.position))]
         posts = session.scalar(select(func.count()).select_from(Post).where(Post.issue_id == issue_id)) or 0
-        readers = session.scalar(
-            select(func.count()).select_from(Subscription).join(ReaderListRow, ReaderListRow.id == Subscription.list_id)
-            .where(ReaderListRow.name == (newsletter.list if newsletter else ""), Subscription.state == "subscribed")) or 0
-    desk.say(_("Issue %(id)s — %(name)s no. %(number)s (%(state)s)", id=issue.id, name=name, number=issue.number, state=_(issue.state)))
+        readers = _readers(session, newsletter, issue)
+        editions = session.scalar(select(func.count()).select_from(Edition).where(Edition.issue_id == issue_id)) or 0
+    if issue.rhythm == EACH:
+        desk.say(_("Issue %(id)s — %(name)s no. %(number)s (%(state)s)", id=issue.id, name=name, number=number_of(issue), state=_(issue.state)))
+    else:
+        desk.say(_("Issue %(id)s — %(name)s, %(digest)s (%(state)s)", id=issue.id, name=name, digest=number_of(issue), state=_(issue.state)))
     desk.say(_("Subject: %(subject)s", subject=issue.subject))
     desk.table(("#", _("section"), _("headline"), _("source")), picks, _("No stories."))
     desk.say(_("Readers: %(readers)s · posts: %(posts)s", readers=readers, posts=posts))
+    if editions > 1:
+        desk.say(_("Editions: %(n)s, the whole one and those of readers who chose sections", n=editions))
 
 
 def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> Sent:
@@ -94,14 +128,27 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
                              remedy=_("approve it with: publisher issues approve %(id)s", id=issue_id))
     if not as_json:
         show_issue(desk, issue_id)
+    desk.report(law_problems(desk.settings))
     desk.confirm(_("Send it now?"), yes=yes)
     if issue.state == "draft":
         approve_issue(desk.database, issue_id, "cli", desk.now())
     if issue.state == "paused":
         resume(desk.database, issue_id, desk.now())
+        let_go_on(desk.database, issue_id)
+    elif issue.state == "sending":
+        _look(desk, press, issue_id)
     warn_of_closed(desk, press)
     with desk.progress(_("Sending")) as update, _stopped_by_signals() as stop:
-        return send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total), stop=stop)
+        sent = send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total), stop=stop)
+    _look(desk, press, issue_id)
+    return sent
+
+
+def _look(desk: Desk, press: Press, issue_id: int) -> None:
+    """Where no service runs, the command itself looks at what came back, and pauses the issue when it is too much."""
+    found = look_at(press, issue_id, desk.now())
+    if found is not None:
+        desk.warn("! " + sentence(found, local_date(desk.now(), desk.settings.site.timezone)))
 
 
 @contextmanager
@@ -144,6 +191,11 @@ def report_sent(desk: Desk, issue_id: int, sent: Sent, *, as_json: bool) -> None
         if mails.unfinished and issue_or_error(desk, issue_id)[0].state == "paused":
             desk.warn("… " + _("%(n)s mails wait because the issue is paused: publisher issues resume %(id)s", n=mails.unfinished, id=issue_id))
         elif mails.unfinished:
-            desk.warn("… " + _("%(n)s mails wait for another try: publisher issues resume %(id)s, or leave it to publisher run",
-                               n=mails.unfinished, id=issue_id))
+            wait = waiting(desk.database, issue_id, desk.now())
+            if wait.mails:
+                desk.warn("… " + waiting_words(desk, wait))
+                desk.warn("  " + _("publisher run sends them then, or: publisher issues resume %(id)s", id=issue_id))
+            if mails.unfinished > wait.mails:
+                desk.warn("… " + _("%(n)s mails wait for another try: publisher issues resume %(id)s, or leave it to publisher run",
+                                   n=mails.unfinished - wait.mails, id=issue_id))
     raise click.exceptions.Exit(LEFT_OVER if sent.mails.unfinished else OK)

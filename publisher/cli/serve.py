@@ -13,13 +13,18 @@ import structlog
 
 from publisher.cli.frame import Desk, examples, pass_desk
 from publisher.clock import utc_now
+from publisher.compose.law import law_problems
 from publisher.errors import PublisherError, SettingsError
 from publisher.i18n import _
+from publisher.jobs import Press
 from publisher.schedule import Service
 from publisher.settings_file import load_settings
+from publisher.settings_secrets import hook_secrets
 
 if TYPE_CHECKING:
     import uvicorn
+
+    from publisher.mailroom.server import MailServer
 
 # Ten seconds is what is promised after SIGTERM; what is left is for the database.
 STOP_WITHIN = 8.0
@@ -69,10 +74,13 @@ def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
     press = opened.press()
     for name, error in press.closed.items():
         log.warning("account_closed", account=name, reason=str(error))
+    for problem in law_problems(settings):
+        log.warning("law", problem=str(problem))
     service = Service(press, utc_now)
-    server, thread = _web(desk, service)
+    server, thread, door = _doors(desk, press, service)
     service.start()
-    log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server), pid=os.getpid())
+    log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server),
+             mail=door.address if door else settings.inbound.imap and "imap", pid=os.getpid())
     while not stop.wait(1.0):
         fresh = _changed(desk, log)
         if fresh is not None:
@@ -81,7 +89,7 @@ def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
     log.info("stopping" if stop.is_set() else "configuration_changed")
     if server is not None:
         server.should_exit = True
-    waiter = threading.Thread(target=service.stop, daemon=True)
+    waiter = threading.Thread(target=_stop_all, args=(service, door), daemon=True)
     waiter.start()
     waiter.join(STOP_WITHIN if stop.is_set() else None)
     if stop.is_set():
@@ -92,6 +100,32 @@ def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
         # The port is free for the next round only when the server has let go of it.
         thread.join(STOP_WITHIN)
     _close(desk)
+
+
+def _doors(desk: Desk, press: Press, service: Service) -> "tuple[uvicorn.Server | None, threading.Thread | None, MailServer | None]":
+    """The pages, and the door for mail where one is wanted. Raises PublisherError when a port is taken; nothing is left open then."""
+    # Mail servers cost start-up time that only this command should pay.
+    from publisher.mailroom.reception import Reception
+    from publisher.mailroom.server import MailServer
+
+    door = MailServer.opened(Reception(press.database, press.settings, press.keys, press.password, utc_now))
+    try:
+        server, thread = _web(desk, service)
+    except PublisherError:
+        if door is not None:
+            door.stop()
+        raise
+    return server, thread, door
+
+
+def _stop_all(service: Service, door: "MailServer | None") -> None:
+    """The door takes nothing more, while the service brings to an end what it had begun."""
+    closing = threading.Thread(target=door.stop, daemon=True) if door is not None else None
+    if closing is not None:
+        closing.start()
+    service.stop()
+    if closing is not None:
+        closing.join()
 
 
 def _changed(desk: Desk, log: Any) -> Any:
@@ -118,11 +152,15 @@ def _web(desk: Desk, service: Service) -> "tuple[uvicorn.Server, threading.Threa
     # Pages and their server cost start-up time that only this command should pay.
     import uvicorn
 
+    from publisher.track.hooks.handling import Hooks
     from publisher.web.app import create_web
 
-    app = create_web(desk.database, desk.settings, desk.keys, health=service.health)
+    hooks = Hooks(desk.database, desk.settings, desk.keys, hook_secrets())
+    app = create_web(desk.database, desk.settings, desk.keys, health=service.health, hooks=hooks)
     server = uvicorn.Server(uvicorn.Config(app, host=listen[0], port=listen[1], log_level="critical", access_log=False, server_header=False,
-                                           timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768))
+                                           timeout_graceful_shutdown=3, limit_concurrency=200, h11_max_incomplete_event_size=32768,
+                                           # Whose word counts, web.trusted_proxies says; the server's own rule believes every program here.
+                                           proxy_headers=False))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.run, name="web", daemon=True)
     thread.start()
@@ -138,7 +176,9 @@ def _web(desk: Desk, service: Service) -> "tuple[uvicorn.Server, threading.Threa
 def configure_logs() -> None:
     """Structured lines on standard error, one JSON object each, without addresses or secrets."""
     logging.basicConfig(level=logging.WARNING)
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    # What these say of a broken form or a missed minute is no line of ours, and no operator can act on it.
+    for library in ("apscheduler", "python_multipart"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     structlog.configure(
         processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
                     structlog.processors.ExceptionRenderer(), structlog.processors.JSONRenderer(ensure_ascii=False)],

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from publisher.cli.checking import reader_problems
 from publisher.cli.frame import FAILED, OK, USAGE, Desk, examples, json_option, pass_desk
 from publisher.compose.footer import missing_fields
 from publisher.compose.issue import accent_problems
+from publisher.compose.law import law_problems
 from publisher.errors import Problem, PublisherError, SettingsError
 from publisher.i18n import _, current_language
 from publisher.jobs import check_sending
@@ -58,6 +60,8 @@ def _deeper(path: Path, settings: Settings) -> list[Problem]:
     problems = [Problem(str(path), _("%(key)s is missing", key=key), line_of(text, tuple(key.split("."))), remedy)
                 for key in missing_fields(settings)]
     problems += [Problem(str(path), reason, line_of(text, ("site", "accent"))) for reason in accent_problems(settings.site)]
+    problems += law_problems(settings)
+    problems += reader_problems(path, text, settings)
     for index, source in enumerate(settings.sources):
         if source.kind == "folder" and not settings.place(source.path or "").is_dir():
             problems.append(Problem(str(path), _("the folder %(folder)s is not there", folder=source.path), line_of(text, ("sources", index, "path")),

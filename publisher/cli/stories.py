@@ -10,9 +10,10 @@ from sqlalchemy import select
 from publisher.cli.frame import OK, REFUSED_SOME, Desk, examples, json_option, pass_desk
 from publisher.curate.desk import Judged, judge, pin
 from publisher.errors import PublisherError
-from publisher.i18n import N_, _
+from publisher.i18n import N_, _, ngettext
 from publisher.ingest.reading import IngestReport, read_paths, read_sources
 from publisher.models import STORY_STATES, Story
+from publisher.search import bring_up_to_date, rebuild
 
 for _state in (N_("inbox"), N_("approved"), N_("rejected"), N_("archive")):
     assert _state in STORY_STATES
@@ -153,3 +154,13 @@ def pin_story(desk: Desk, story_id: int, level: int) -> None:
     """Pin or unpin."""
     pin(desk.database, story_id, level, desk.now())
     desk.say("✓ " + (_("Pinned.") if level else _("No longer pinned.")))
+
+
+@stories.command(help=_("Make what was told findable on the search page; the service does this by itself.") + "\n\n" + examples(
+    "publisher stories index", "publisher stories index --anew"))
+@click.option("--anew", is_flag=True, help=_("Forget the index first and make it whole again."))
+@pass_desk
+def index(desk: Desk, anew: bool) -> None:
+    """Bring the search index up to date."""
+    count = rebuild(desk.database) if anew else bring_up_to_date(desk.database)
+    desk.say("✓ " + ngettext("%(n)s issue indexed", "%(n)s issues indexed", count))

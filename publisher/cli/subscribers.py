@@ -1,24 +1,21 @@
-"""`publisher subscribers`: look at readers, add and remove them, import a file of them."""
+"""`publisher subscribers`: look at readers, add and remove them; files of them are in subscribers_files.py."""
 
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
-from pathlib import Path
-from typing import Any
 
 import click
 
-from publisher.cli.frame import OK, REFUSED_SOME, Desk, examples, json_option, pass_desk, yes_option
+from publisher.cli.frame import Desk, examples, json_option, pass_desk, yes_option
 from publisher.clock import local_date
 from publisher.errors import BadInput, PublisherError
-from publisher.i18n import N_, _, ngettext
+from publisher.i18n import N_, _
 from publisher.text.clean import clean_line
 from subscribers.addresses import Address, NotAnAddress, parse_address
 from subscribers.models import SUBSCRIPTION_STATES
 from subscribers.registry.enrolment import Person
 from subscribers.registry.readers import Reader, add, check_wording, find, readers, remove
-from subscribers.transfer.csv_import import ImportReport, import_csv
 
 for _state in (N_("unconfirmed"), N_("subscribed"), N_("left")):
     assert _state in SUBSCRIPTION_STATES
@@ -89,6 +86,10 @@ def add_subscriber(desk: Desk, address: str, list_name: str, name: str | None, c
         desk.confirm(_("%(address)s left this list on %(day)s. Have they asked to come back?", address=person.address.typed,
                        day=local_date(left[0].left_at or left[0].created_at, desk.settings.site.timezone)), yes=yes)
     joined = add(desk.database, desk.keys, person, list_name, consent, desk.now(), rejoin=bool(left))
+    if joined == "left":
+        desk.confirm(_("A suppression of %(address)s was lifted. Have they asked themselves to be mailed again?", address=person.address.typed),
+                     yes=yes)
+        joined = add(desk.database, desk.keys, person, list_name, consent, desk.now(), rejoin=True)
     if joined == "suppressed":
         raise PublisherError(_("%(address)s is never mailed again: it bounced, complained, or asked for that", address=person.address.typed))
     done = {"added": _("Added: %(address)s"), "rejoined": _("Back on the list: %(address)s")}
@@ -110,55 +111,6 @@ def remove_subscriber(desk: Desk, address: str, list_name: str | None, yes: bool
         desk.say("✓ " + _("Removed from %(lists)s: %(address)s", lists=", ".join(names), address=found.typed))
     else:
         desk.say("✓ " + _("Already off: %(address)s", address=found.typed))
-
-
-@subscribers.command("import", help=_(
-    "Import readers who agreed from a CSV file. Its first line names the columns: email,name. The same file again changes nothing; "
-    "who left stays away.") + "\n\n" + examples(
-    "publisher subscribers import readers.csv --list daily --consent \"signed at the open day\""))
-@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="FILE")
-@click.option("--list", "list_name", required=True, metavar="NAME", help=_("The list they join."))
-@click.option("--consent", required=True, metavar="TEXT", help=_("How they agreed; it is kept with each of them."))
-@yes_option
-@json_option
-@pass_desk
-def import_subscribers(desk: Desk, path: Path, list_name: str, consent: str, yes: bool, as_json: bool) -> None:
-    """Import, and say of each refused row its line and reason."""
-    check_wording(consent)
-    desk.confirm(_("Put the people of %(file)s on the list %(list)s, as people who agreed: “%(consent)s”?",
-                   file=path, list=list_name, consent=consent), yes=yes)
-    try:
-        with path.open("rb") as file, desk.progress(_("Importing")) as update:
-            report = import_csv(desk.database, desk.keys, file, list_name=list_name, wording=consent, now=desk.now(), progress=update)
-    except OSError as error:
-        raise BadInput(str(path), _("cannot be read: %(reason)s", reason=error.strerror)) from error
-    if as_json:
-        desk.print_json(import_json(report))
-    else:
-        desk.say(import_line(report))
-    desk.report(report.problems)
-    if report.refused > len(report.problems):
-        desk.warn(_("… and %(n)s more", n=report.refused - len(report.problems)))
-    raise click.exceptions.Exit(REFUSED_SOME if report.refused else OK)
-
-
-def import_line(report: ImportReport) -> str:
-    """What an import brought, in one line."""
-    parts = [_("%(n)s added", n=report.added), _("%(n)s readers already", n=report.unchanged)]
-    if report.left:
-        parts.append(_("%(n)s had left and stay away", n=report.left))
-    if report.suppressed:
-        parts.append(_("%(n)s are never mailed again", n=report.suppressed))
-    if report.refused:
-        parts.append(_("%(n)s refused", n=report.refused))
-    return "✓ " + ngettext("%(n)s row read", "%(n)s rows read", report.read) + " — " + " · ".join(parts)
-
-
-def import_json(report: ImportReport) -> dict[str, Any]:
-    """What an import brought, for machines."""
-    numbers = {name: getattr(report, name) for name in ("read", "added", "unchanged", "left", "suppressed", "refused")}
-    problems = [{"where": problem.where, "line": problem.line, "reason": problem.reason} for problem in report.problems]
-    return numbers | {"problems": problems}
 
 
 def _address(text: str) -> Address:

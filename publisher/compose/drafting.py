@@ -1,15 +1,21 @@
-"""Composes a draft: renders first, then writes editions, posts, subject and hash in one transaction, and only while it is still a draft."""
+"""Composes a draft: renders first, then writes editions, posts, subject and hash in one transaction, and only while it is still a draft.
 
-from collections.abc import Sequence
+The whole issue is one edition; groups of readers who chose sections have editions of their own beside it, which share its web page.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from publisher.approval import content_hash
+from publisher.audience import EVERYBODY, newsletter_of
 from publisher.clock import local_date
+from publisher.compose.groups import Grouping, Item, grouped, listed_sections, wishes_of
 from publisher.compose.headers import issue_headers
 from publisher.compose.html import mail_html, page_html
 from publisher.compose.issue import Number, Told, issue_view
@@ -21,21 +27,25 @@ from publisher.compose.views import IssueView
 from publisher.db import Database
 from publisher.errors import Busy, PublisherError
 from publisher.i18n import _, in_language
-from publisher.models import AccountRow, Edition, Issue, NewsletterRow, Pick, Post, Story, Telling
+from publisher.models import AccountRow, Edition, EditionGroup, Issue, Pick, Post, Story, Telling
+from publisher.pictures import Copy, copies, wanted_picture
 from publisher.settings import Account, Newsletter, Settings
 
-EVERYBODY = "all"
+_log = structlog.get_logger("publisher")
 
 
 @dataclass(frozen=True, slots=True)
 class _Material:
-    """What was read of an issue before rendering: nothing of it is held over the templates."""
+    """What was read of an issue before rendering: nothing of it is held over the templates. `since` is the day of a digest's first issue."""
 
     issue: Issue
     newsletter: Newsletter
     picks: Sequence[Pick]
     groups: dict[int, int]
     accounts: dict[str, int]
+    readers: Grouping
+    since: date | None
+    pictures: Mapping[str, Copy]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +65,11 @@ def compose_draft(database: Database, settings: Settings, issue_id: int, now: da
     material = _read(database, settings, issue_id)
     language = settings.language_of(material.newsletter)
     with in_language(language):
-        edition, view = _edition(settings, material, now, language)
+        editions, view = _editions(settings, material, now, language)
     posts = _posts(database, settings, material, now, view)
     try:
         with database.writing() as session:
-            _write(session, material, edition, posts, now)
+            _write(session, material, editions, posts, now)
     except IntegrityError as error:
         raise Busy(_("another process is making this issue"), remedy=_("look with: publisher issues list")) from error
 
@@ -71,38 +81,55 @@ def _read(database: Database, settings: Settings, issue_id: int) -> _Material:
             raise PublisherError(_("there is no issue %(id)s", id=issue_id), remedy=_("look with: publisher issues list"))
         if issue.state != "draft":
             raise PublisherError(_("issue %(id)s is %(state)s and cannot be composed any more", id=issue_id, state=_(issue.state)))
-        name = session.get_one(NewsletterRow, issue.newsletter_id).name
-        newsletter = settings.newsletter(name)
-        if newsletter is None:
-            raise PublisherError(_("the newsletter %(name)s is not in publisher.toml", name=name), remedy=_("add it, or cancel the issue"))
+        newsletter = newsletter_of(session, settings, issue)
         picks = session.scalars(select(Pick).where(Pick.issue_id == issue_id).order_by(Pick.position)).all()
         groups = {story: group or story for story, group in session.execute(
             select(Story.id, Story.duplicate_group).where(Story.id.in_([pick.story_id for pick in picks])))}
         accounts = {name: row_id for name, row_id in session.execute(select(AccountRow.name, AccountRow.id))}
-    if not picks:
-        raise PublisherError(_("issue %(id)s has no stories", id=issue_id), remedy=_("cancel it with: publisher issues cancel %(id)s", id=issue_id))
-    return _Material(issue, newsletter, picks, groups, accounts)
+        if not picks:
+            raise PublisherError(_("issue %(id)s has no stories", id=issue_id),
+                                 remedy=_("cancel it with: publisher issues cancel %(id)s", id=issue_id))
+        readers, since = _readers(session, settings, newsletter, issue, picks)
+        pictures = copies(session, [wanted_picture(pick.snapshot) for pick in picks])
+    return _Material(issue, newsletter, picks, groups, accounts, readers, since, pictures)
 
 
-def _view(settings: Settings, material: _Material, now: datetime, language: str) -> IssueView:
+def _readers(session: Session, settings: Settings, newsletter: Newsletter, issue: Issue, picks: Sequence[Pick]) -> tuple[Grouping, date | None]:
+    """The preference groups of the readers, and the day of the first issue that a digest gathers."""
+    wishes, gathered = wishes_of(session, settings, newsletter, issue)
+    bits = {story_id: gathered.bit(place) for story_id, place in gathered.place_of.items()} if gathered else {}
+    readers = grouped([Item(pick.story_id, pick.section, bits.get(pick.story_id)) for pick in picks], wishes, listed_sections(newsletter))
+    if readers.left_out:
+        _log.warning("too_many_groups", issue=issue.id, editions=len(readers.editions), groups_that_get_the_whole_issue=readers.left_out)
+    return readers, local_date(gathered.starts[0], settings.zone_of(newsletter)) if gathered and gathered.starts else None
+
+
+def _view(settings: Settings, material: _Material, picks: Sequence[Pick], now: datetime, language: str) -> IssueView:
     issue = material.issue
-    number = Number(issue.id, issue.number, material.newsletter, local_date(now, settings.zone_of(material.newsletter)))
-    return issue_view(settings, number, [Told(pick.snapshot, pick.section, pick.also) for pick in material.picks], language)
+    day = local_date(now, settings.zone_of(material.newsletter))
+    number = Number(issue.id, issue.number, material.newsletter, day, issue.rhythm, material.since)
+    told = [Told(pick.snapshot, pick.section, pick.also, material.pictures.get(wanted_picture(pick.snapshot) or "")) for pick in picks]
+    return issue_view(settings, number, told, language)
 
 
-def _edition(settings: Settings, material: _Material, now: datetime, language: str) -> tuple[Edition, IssueView]:
+def _editions(settings: Settings, material: _Material, now: datetime, language: str) -> tuple[list[Edition], IssueView]:
+    """The edition for everybody first, with the web page; then those of groups, each with subject, lead, contents and counts of its own."""
     made, issue = templates(settings), material.issue
-    view = with_subject(made, _view(settings, material, now, language))
-    edition = Edition(
-        issue_id=issue.id, audience=EVERYBODY, language=language, subject=view.subject, preheader=view.preheader,
-        html=mail_html(made, view, issue.id), text=mail_text(made, view), page=page_html(made, view),
-        headers=issue_headers(settings, material.newsletter, issue.id, issue.number, issue.kind, language))
-    return edition, view
+    headers = issue_headers(settings, material.newsletter, issue.id, issue.number, issue.kind, language, rhythm=issue.rhythm)
+    parts: Mapping[str, Sequence[Pick]] = {EVERYBODY: material.picks} | {
+        name: [material.picks[index] for index in part] for name, part in material.readers.editions.items()}
+    views = {name: with_subject(made, _view(settings, material, picks, now, language)) for name, picks in parts.items()}
+    page = page_html(made, views[EVERYBODY])
+    return [Edition(issue_id=issue.id, audience=name, language=language, subject=view.subject, preheader=view.preheader, headers=headers,
+                    html=mail_html(made, view, issue.id), text=mail_text(made, view), page=page if name == EVERYBODY else "")
+            for name, view in views.items()], views[EVERYBODY]
 
 
 def _posts(database: Database, settings: Settings, material: _Material, now: datetime, view: IssueView) -> list[_Draft]:
-    """The posts of every account of the newsletter: the first stories it has not told yet, the issue, or both."""
+    """The posts of every account of the newsletter: the first stories it has not told yet, the issue, or both. A digest tells nothing new."""
     made, issue = templates(settings), material.issue
+    if issue.kind == "digest":
+        return []
     campaign = f"{material.newsletter.name}-{issue.number}"
     drafts = []
     for account in settings.accounts:
@@ -112,7 +139,7 @@ def _posts(database: Database, settings: Settings, material: _Material, now: dat
         if account.posts in ("issue", "both"):
             language = account.language or view.language
             with in_language(language):
-                shown = view if language == view.language else _view(settings, material, now, language)
+                shown = view if language == view.language else _view(settings, material, material.picks, now, language)
                 drafts.append(_Draft(account_id, issue.id, None, 1, issue_post(made, settings, account, shown, campaign)))
         if account.posts in ("stories", "both"):
             drafts += _story_posts(database, settings, material, account, account_id)
@@ -151,14 +178,19 @@ def _never_tried():  # type: ignore[no-untyped-def]  # SQLAlchemy's type for a c
     return (Post.state == "skipped") & (Post.attempts == 0)
 
 
-def _write(session: Session, material: _Material, edition: Edition, posts: Sequence[_Draft], now: datetime) -> None:
+def _write(session: Session, material: _Material, editions: Sequence[Edition], posts: Sequence[_Draft], now: datetime) -> None:
     seen = material.issue
     claimed = session.execute(update(Issue).where(Issue.id == seen.id, Issue.state == "draft", Issue.content_hash == seen.content_hash)
-                              .values(subject=edition.subject))
+                              .values(subject=editions[0].subject))
     if claimed.rowcount != 1:  # type: ignore[attr-defined]
         raise Busy(_("another process is making this issue"), remedy=_("look with: publisher issues list"))
     _clear(session, seen.id)
-    session.add(edition)
+    for edition in editions:
+        session.add(edition)
+        session.flush()  # one by one: the edition for everybody has the lowest id
+    edition_of = {edition.audience: edition.id for edition in editions}
+    session.add_all(EditionGroup(issue_id=seen.id, sections_key=key, had=had, edition_id=edition_of[name] if name else None)
+                    for (key, had), name in material.readers.rows.items())
     for draft in posts:
         _write_post(session, seen.id, draft, now)
     session.flush()
@@ -169,6 +201,7 @@ def _clear(session: Session, issue_id: int) -> None:
     """Take away what an earlier composing of the same draft wrote. Nothing of a draft has left."""
     session.execute(delete(Telling).where(Telling.issue_id == issue_id, Telling.target_kind == "account"))
     session.execute(delete(Post).where(Post.issue_id == issue_id))
+    session.execute(delete(EditionGroup).where(EditionGroup.issue_id == issue_id))
     session.execute(delete(Edition).where(Edition.issue_id == issue_id))
 
 

@@ -4,6 +4,8 @@ import re
 
 from publisher.settings import Settings
 
+# The slots of an issue: what differs by reader. `deliver` fills them.
+SLOTS = ("leave_url", "preferences_url")
 # Act on Regulation of Transmission of Specified Electronic Mail (Japan), article 4 and rule 9; CAN-SPAM wants the postal address.
 _REQUIRED = ("name", "postal_address", "contact")
 

@@ -13,10 +13,12 @@ from babel.dates import format_date
 from publisher.clock import local_date
 from publisher.compose.colours import DARK, LEAST_CONTRAST, LIGHT, contrast
 from publisher.compose.footer import contact_url
+from publisher.compose.inlining import PLACEHOLDER_HOST
 from publisher.compose.telling import ranked
 from publisher.compose.views import FooterView, IssueView, Named, Picture, SectionView, StoryView
 from publisher.i18n import _, ngettext
 from publisher.links import issue_url, story_url
+from publisher.pictures import Copy
 from publisher.settings import Newsletter, Settings, Site
 from publisher.text.clean import clean_line
 from publisher.text.lead import sentences, shorten
@@ -25,7 +27,6 @@ from publisher.text.reading import reading_minutes
 from publisher.text.slots import END, START
 from publisher.text.urls import is_web_url
 
-PLACEHOLDER = "https://placeholder.invalid/leave"
 _MOST_FACTS = 5
 _MOST_SENTENCES = 3
 # Lengths in characters, for Japanese and for other languages, which need about twice as many.
@@ -35,25 +36,30 @@ _SHORT_HEADLINE = {"ja": 38, "en": 76}
 _QUOTED_HEADLINE = {"ja": 30, "en": 60}
 _LONGEST_HEADLINE = 200
 _PREHEADER = 90
+# The column less the air at its sides, in pixels.
+_WIDTH = 552
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One pick as compose needs it: the story's snapshot, its section in the issue, and the other sources that tell it."""
+    """One pick as compose needs it: the story's snapshot, its section in the issue, the other sources that tell it, and our copy of its picture."""
 
     snapshot: Mapping[str, Any]
     section: str | None
     also: Sequence[Mapping[str, Any]] = ()
+    picture: Copy | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """Which issue it is, of which newsletter, on which day."""
+    """Which issue it is, of which newsletter, on which day; of a digest also its rhythm and the day of the first issue that it gathers."""
 
     issue_id: int
     number: int
     newsletter: Newsletter
     day: date
+    rhythm: str = "each"
+    since: date | None = None
 
 
 def accent_problems(site: Site) -> list[str]:
@@ -81,10 +87,43 @@ def issue_view(settings: Settings, number: Number, picks: Sequence[Told], langua
     minutes = reading_minutes(read, language)
     rest = (" ／ " if language == "ja" else " · ").join(story.short for story in stories[1:]) or (stories[0].summary if stories else "")
     return IssueView(
-        title=title_of(settings, number.newsletter), number=_("No. %(number)s", number=number.number), date=long_date(number.day, language),
+        title=title_of(settings, number.newsletter), number=_called(number), date=_dated(number, language),
+        in_subject=_called(number) if number.rhythm == "each" else f"{_called(number)} {_shortly_dated(number, language)}",
         minutes=ngettext("%(n)s minute", "%(n)s minutes", minutes), language=language, subject="",
         preheader=cut(rest, lambda text: len(text) <= _PREHEADER) or clean_line(rest)[:_PREHEADER],
         lead=_lead(headlines, language), sections=sections, words=_words(len(stories), language), footer=_footer(settings, number))
+
+
+def _called(number: Number) -> str:
+    if number.rhythm == "each":
+        return _("No. %(number)s", number=number.number)
+    return _("Daily digest") if number.rhythm == "daily" else _("Weekly digest")
+
+
+def _dated(number: Number, language: str) -> str:
+    """The day; of a weekly digest the days that it tells of: `2025年12月1日〜7日`, `1 – 7 December 2025`."""
+    first, last = number.since, number.day
+    if number.rhythm != "weekly" or first is None or first >= last:
+        return long_date(last, language)
+    forms = ("y年M月d日", "M月d日", "d日") if language == "ja" else ("d MMMM y", "d MMMM", "d")
+    alike = 2 if (first.year, first.month) == (last.year, last.month) else 1 if first.year == last.year else 0
+    begin, end = (forms[0], forms[alike]) if language == "ja" else (forms[alike], forms[0])
+    return _from_to(format_date(first, begin, locale=language), format_date(last, end, locale=language), language)
+
+
+def _shortly_dated(number: Number, language: str) -> str:
+    """The same as short as a subject wants it: `12月1日〜7日`, `29 Nov – 5 Dec`."""
+    first, last = number.since, number.day
+    full, day = ("M月d日", "d日") if language == "ja" else ("d MMM", "d")
+    if number.rhythm != "weekly" or first is None or first >= last:
+        return format_date(last, full, locale=language)
+    alike = (first.year, first.month) == (last.year, last.month)
+    begin, end = (full, day if alike else full) if language == "ja" else (day if alike else full, full)
+    return _from_to(format_date(first, begin, locale=language), format_date(last, end, locale=language), language)
+
+
+def _from_to(first: str, last: str, language: str) -> str:
+    return f"{first}〜{last}" if language == "ja" else f"{first} – {last}"
 
 
 def long_date(day: date, language: str) -> str:
@@ -106,8 +145,12 @@ def story_date(iso: str | None, language: str, zone: str) -> str:
 def link_of(settings: Settings, snapshot: Mapping[str, Any]) -> str:
     """Where a story is read on: at its source, else on its page here."""
     url = (snapshot["source_url"] or "").strip()
-    fine = is_web_url(url) and START not in url and END not in url and urlsplit(url).hostname != urlsplit(PLACEHOLDER).hostname
-    return url if fine else story_url(settings.site.url, snapshot["id"])
+    return url if _leads_out(url) else story_url(settings.site.url, snapshot["id"])
+
+
+def _leads_out(url: str) -> bool:
+    """Whether a source's address may stand in a mail: one that is no slot and no placeholder of ours."""
+    return is_web_url(url) and START not in url and END not in url and urlsplit(url).hostname != PLACEHOLDER_HOST
 
 
 def reduced(view: IssueView, step: int) -> IssueView:
@@ -161,7 +204,7 @@ def _story(settings: Settings, number: Number, pick: Told, place: int, language:
     return StoryView(
         number=place, id=snapshot["id"], headline=headline, short=short, url=url, summary=summary, facts=_facts(snapshot["facts"], summary, its),
         meta=" · ".join(part for part in meta if part), more=_("Read on — %(source)s", source=source), also=_also(pick.also, named or source),
-        language=its, picture=_picture(snapshot) if place == 1 else None)
+        language=its, picture=_picture(settings, pick) if place == 1 else None)
 
 
 def short_summary(summary: str, language: str) -> str:
@@ -180,16 +223,17 @@ def _facts(facts: Sequence[Mapping[str, str]], summary: str, language: str) -> t
 
 
 def _also(also: Sequence[Mapping[str, Any]], source: str) -> tuple[Named, ...]:
-    named = [Named(clean_line(entry.get("name") or ""), entry.get("url") if is_web_url(entry.get("url") or "") else None) for entry in also]
+    named = [Named(clean_line(entry.get("name") or ""), entry.get("url") if _leads_out(entry.get("url") or "") else None) for entry in also]
     return tuple(entry for entry in named if entry.name and entry.name != source)
 
 
-def _picture(snapshot: Mapping[str, Any]) -> Picture | None:
-    """The picture of a story of our own. Its description is what the source gave; without one it is decoration beside the headline."""
-    url = (snapshot["image_url"] or "").strip()
-    if snapshot["rights"] != "own" or not is_web_url(url):
+def _picture(settings: Settings, pick: Told) -> Picture | None:
+    """Our copy of the picture of a story of our own. Its description is what the source gave; without one it is decoration beside the headline."""
+    if pick.picture is None or pick.snapshot["rights"] != "own":
         return None
-    return Picture(url, clean_line(snapshot["image_alt"] or ""))
+    width = min(_WIDTH, pick.picture.width)
+    return Picture(pick.picture.url(settings.site.url), clean_line(pick.snapshot["image_alt"] or ""), width,
+                   max(1, round(pick.picture.height * width / pick.picture.width)))
 
 
 def _lead(headlines: Sequence[str], language: str) -> str:
@@ -215,6 +259,7 @@ def _words(stories: int, language: str) -> dict[str, str]:
         "contents": _("In this issue"), "also_told_by": _("Also reported by: "), "comma": "、" if language == "ja" else ", ",
         "count": ngettext("%(n)s story", "%(n)s stories", stories),
         "leave_reason": _("You receive this mail because you subscribed to it. You can leave at any time:"), "leave": _("Leave this newsletter"),
+        "preferences": _("Choose what you get, how often and when"),
         "share": _("Know somebody who would like this? Show them this page:"),
         "read_on_web": _("Read this issue on the web"), "archive": _("All issues"), "contact": _("Contact: ")}
 

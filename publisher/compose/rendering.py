@@ -7,6 +7,7 @@ from typing import Any
 
 from jinja2 import TemplateError, TemplateSyntaxError
 from jinja2.sandbox import SandboxedEnvironment
+from markupsafe import Markup
 
 from publisher.compose.colours import palette
 from publisher.errors import BadInput
@@ -49,8 +50,8 @@ def _place(error: Exception, name: str) -> tuple[str, int | None]:
 
 
 def _phrased(text: str) -> str:
-    """`text` with a mark at each border of phrases, where a headline may break."""
-    return BORDER.join(phrases(text))
+    """`text` with a mark at each border of phrases, where a headline may break. What a sentence of the catalogue has escaped is escaped once."""
+    return BORDER.join(phrases(text.unescape() if isinstance(text, Markup) else text))
 
 
 def _wrapped(text: str) -> str:

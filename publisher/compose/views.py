@@ -14,10 +14,12 @@ class Named:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture of our own, with its description."""
+    """A picture of our own, with its description and the size at which it is shown, in pixels."""
 
     url: str
     alt: str
+    width: int
+    height: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,10 @@ class FooterView:
 
 @dataclass(frozen=True, slots=True)
 class IssueView:
-    """An issue, top to bottom. `words` are the newsletter's own, by name; `left_out` counts the stories for which the mail had no room."""
+    """An issue, top to bottom. `words` are the newsletter's own, by name; `left_out` counts the stories for which the mail had no room.
+
+    `in_subject` is how the subject calls it: its number, or for a digest what it is and of when.
+    """
 
     title: str
     number: str
@@ -75,6 +80,7 @@ class IssueView:
     words: Mapping[str, str]
     footer: FooterView
     left_out: str = ""
+    in_subject: str = ""
 
     @property
     def stories(self) -> list[StoryView]:

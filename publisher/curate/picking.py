@@ -29,9 +29,9 @@ class Picking:
     choice: Choice
 
 
-def unfinished_issue(session: Session, newsletter_id: int) -> Issue | None:
-    """The issue of this newsletter that still has work to do."""
-    return session.scalar(select(Issue).where(Issue.newsletter_id == newsletter_id, Issue.state.in_(UNFINISHED_ISSUE)))
+def unfinished_issue(session: Session, newsletter_id: int, rhythm: str = "each") -> Issue | None:
+    """The issue of this newsletter that still has work to do, or its digest of another rhythm."""
+    return session.scalar(select(Issue).where(Issue.newsletter_id == newsletter_id, Issue.rhythm == rhythm, Issue.state.in_(UNFINISHED_ISSUE)))
 
 
 def look(database: Database, settings: Settings, newsletter: Newsletter, now: datetime) -> Choice:
@@ -134,7 +134,8 @@ def _write_decisions(session: Session, newsletter_id: int, choice: Choice, now: 
 
 
 def _write_issue(session: Session, newsletter_id: int, choice: Choice, now: datetime, slot_id: int | None) -> Issue:
-    number = 1 + (session.scalar(select(func.max(Issue.number)).where(Issue.newsletter_id == newsletter_id, Issue.number > 0)) or 0)
+    number = 1 + (session.scalar(select(func.max(Issue.number)).where(
+        Issue.newsletter_id == newsletter_id, Issue.rhythm == "each", Issue.number > 0)) or 0)
     issue = Issue(newsletter_id=newsletter_id, number=number, state="draft", slot_id=slot_id, created_at=now)
     session.add(issue)
     session.flush()

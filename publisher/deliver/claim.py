@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
@@ -27,6 +27,7 @@ class Claimed:
     address: str
     attempts: int
     first_tried_at: datetime
+    edition_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +39,18 @@ class Settled:
     at: datetime
 
 
-def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: int) -> list[Claimed] | None:
+def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: int, *, thorough: bool = True) -> list[Claimed] | None:
     """At most `most` due mails, their rows set to `sending`; those whose readers left or were suppressed are skipped for good.
 
-    None when the issue is no longer being sent. An empty list means that nothing is due now.
+    None when the issue is no longer being sent. An empty list means that nothing is due now; without `thorough` there may be mails behind some that
+    have to wait.
     """
     with database.writing() as session:
         while True:
             # Locked where the server knows how: a cancelling that commits between look and claim would be overwritten.
             if session.scalar(select(Issue.state).where(Issue.id == issue_id).with_for_update()) != "sending":
                 return None
-            rows = _due(session, issue_id, now, most)
+            rows = _due(session, issue_id, now, most, thorough=thorough)
             if not rows:
                 return []
             claimed = _take(session, rows, list_id, now)
@@ -56,16 +58,27 @@ def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: 
                 return claimed
 
 
-def _due(session: Session, issue_id: int, now: datetime, most: int) -> list[Delivery]:
+def _due(session: Session, issue_id: int, now: datetime, most: int, *, thorough: bool) -> list[Delivery]:
     """What a dead process may have left on the wire first, then new mails, then those whose pause is over."""
     found: list[Delivery] = []
     for state in ("unknown", "queued", "deferred"):
-        if len(found) < most:
-            query = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state)
-            if state != "queued":
-                query = query.where((Delivery.not_before.is_(None)) | (Delivery.not_before <= now))
-            found += session.scalars(query.order_by(Delivery.id).limit(most - len(found)))
+        if len(found) >= most:
+            break
+        waiting = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state).order_by(Delivery.id)
+        due = waiting.where(is_due(now)).limit(most - len(found))
+        if state == "queued":
+            # Their ids stand in the order in which they are due: when the first ones are not, a million behind them need no look. Somebody may
+            # have put off some of them since, so that the order holds no more: then the long look finds the rest.
+            head = [row for row in session.scalars(waiting.limit(most - len(found))) if row.not_before is None or row.not_before <= now]
+            found += head or (session.scalars(due) if thorough else ())
+        else:
+            found += session.scalars(due)
     return found
+
+
+def is_due(now: datetime) -> ColumnElement[bool]:
+    """The condition for rows that may be tried now."""
+    return (Delivery.not_before.is_(None)) | (Delivery.not_before <= now)
 
 
 def _take(session: Session, rows: Sequence[Delivery], list_id: int, now: datetime) -> list[Claimed]:
@@ -81,7 +94,7 @@ def _take(session: Session, rows: Sequence[Delivery], list_id: int, now: datetim
             row.state, row.reason, row.settled_at = "skipped", "suppressed" if suppressed else "left", now
             continue
         row.state, row.attempts, row.first_tried_at = "sending", row.attempts + 1, row.first_tried_at or now
-        claimed.append(Claimed(row.id, row.subscriber_id, address, row.attempts, row.first_tried_at))
+        claimed.append(Claimed(row.id, row.subscriber_id, address, row.attempts, row.first_tried_at, row.edition_id))
     return claimed
 
 
@@ -157,7 +170,7 @@ def _recover_row(row: Delivery, entry: Entry | None, retry_for: timedelta, now: 
     if entry is None or entry.verdict is None:
         row.state, row.not_before, row.reason = "unknown", None, "the process ended before the relay had answered"
         return 1
-    mail = Claimed(row.id, row.subscriber_id, "", row.attempts, row.first_tried_at or now)
+    mail = Claimed(row.id, row.subscriber_id, "", row.attempts, row.first_tried_at or now, row.edition_id)
     row.state, row.reason, row.not_before = _decide(Settled(mail, entry.verdict, entry.at), retry_for)
     row.settled_at = entry.at
     return 0

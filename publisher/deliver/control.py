@@ -1,11 +1,13 @@
 """Counts an issue's mails, pauses it, lets it go on, cancels it: from any process, with an effect on a running one within seconds."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
+from publisher.deliver.claim import is_due
 from publisher.deliver.verdict import Counts
 from publisher.errors import Busy, PublisherError
 from publisher.i18n import _
@@ -22,6 +24,43 @@ def counts(database: Database, issue_id: int) -> Counts:
         return Counts.of({state: number for state, number in rows})
 
 
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Mails that wait for the hour their readers chose: how many, and when the next and the last of them are due."""
+
+    mails: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+
+
+def waiting(database: Database, issue_id: int, now: datetime) -> Waiting:
+    """The mails of an issue that were not tried yet and are not due."""
+    with database.reading() as session:
+        return Waiting(*session.execute(
+            select(func.count(), func.min(Delivery.not_before), func.max(Delivery.not_before))
+            .where(Delivery.issue_id == issue_id, Delivery.state == "queued", Delivery.not_before > now)).one())
+
+
+def has_work(session: Session, issue_id: int, now: datetime, *, thorough: bool = True) -> bool:
+    """Whether an issue in `sending` has anything to do now: a mail that is due or was left on the wire, or an end to be written.
+
+    Without `thorough` a mail that is due behind some that have to wait is not seen: the look is short, however many wait.
+    """
+    def there(*conditions: ColumnElement[bool]) -> bool:
+        return bool(session.scalar(select(exists().where(Delivery.issue_id == issue_id, *conditions))))
+
+    first = session.execute(select(Delivery.not_before).where(Delivery.issue_id == issue_id, Delivery.state == "queued")
+                            .order_by(Delivery.id).limit(1)).one_or_none()
+    if first is not None and (first[0] is None or first[0] <= now):
+        return True
+    if there(Delivery.state == "sending") or there(Delivery.state.in_(("deferred", "unknown")), is_due(now)):
+        return True
+    if first is not None:
+        return thorough and there(Delivery.state == "queued", is_due(now))
+    # With nothing left at all the issue has to be marked as sent.
+    return not there(Delivery.state.in_(("deferred", "unknown")))
+
+
 def lock_of(issue_id: int) -> str:
     """The lock that whoever sends this issue holds: it dies with its process."""
     return f"issue-{issue_id}"
@@ -30,6 +69,12 @@ def lock_of(issue_id: int) -> str:
 def pause(database: Database, issue_id: int, now: datetime) -> None:
     """Stop an issue that is being sent: what is not on the wire waits. Raises PublisherError when it is not being sent."""
     _move(database, issue_id, ("sending",), "paused", _("cannot be paused"))
+
+
+def pause_in(session: Session, issue_id: int) -> bool:
+    """The same inside a transaction of the caller's; False when it was not being sent."""
+    changed = session.execute(update(Issue).where(Issue.id == issue_id, Issue.state == "sending").values(state="paused"))
+    return bool(changed.rowcount)  # type: ignore[attr-defined]
 
 
 def resume(database: Database, issue_id: int, now: datetime) -> None:

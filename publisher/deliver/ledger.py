@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from publisher.models import AccountRow, Decision, Delivery, Issue, NewsletterRow, Post, Story, Telling
+from publisher.models import AccountRow, Decision, Delivery, Issue, NewsletterRow, Pick, Post, Story, Telling
 
 _SETTLED_BY_STATUS = ("inbox", "rejected", "archive")
 
@@ -53,7 +53,9 @@ def entries(session: Session, *, story_id: int | None = None, issue_id: int | No
     if story_id is not None:
         query = query.where(Story.id == story_id)
     if issue_id is not None:
-        query = query.where(Story.id.in_(select(Telling.story_id).where(Telling.issue_id == issue_id)))
+        # A digest tells nothing: its stories are those that it gathers.
+        gathered = select(Pick.story_id).join(Issue, Issue.id == Pick.issue_id).where(Pick.issue_id == issue_id, Issue.kind == "digest")
+        query = query.where(Story.id.in_(select(Telling.story_id).where(Telling.issue_id == issue_id)) | Story.id.in_(gathered))
     if account is not None:
         chosen = select(Post.story_id).join(AccountRow, AccountRow.id == Post.account_id).where(AccountRow.name == account)
         query = query.where(Story.id.in_(chosen))

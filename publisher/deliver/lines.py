@@ -1,11 +1,14 @@
 """The connections of a run: as many as the relay has room for, opened again when they break, all at rest when it asks for a rest."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable
 
+from publisher.deliver.headers import split_mailbox
 from publisher.deliver.smtp import Connection, RelayTrouble
 from publisher.i18n import _
+from publisher.settings import Relay, Settings
 
 _OPENING_TRIES = (0.2, 1.0)
 _PAUSES_AFTER_421 = (2.0, 10.0, 30.0)
@@ -46,6 +49,15 @@ class Lines:
     def works(self) -> None:
         """The relay took a mail: the next rest is a short one again."""
         self._rests = 0
+
+
+def lines_to(settings: Settings, password: str | None, most: int) -> Lines:
+    """The lines to the relay of the settings: at most `most`."""
+    relay = Relay.parse(settings.mail.relay)
+    timeout = settings.mail.timeout.total_seconds()
+    # RFC 5321 section 4.1.1.1: the client names itself; a relay elsewhere may look the name up, one on this machine does not.
+    local_name = "localhost" if relay.is_loopback else socket.getfqdn() or split_mailbox(settings.mail.sender)[1].rpartition("@")[2]
+    return Lines(f"{relay.host}:{relay.port}", most, lambda: Connection(relay, password, timeout, local_name))
 
 
 class Line:

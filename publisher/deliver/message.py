@@ -6,30 +6,35 @@ What is the same stands first in each part, so that its base64 (and later its DK
 import base64
 import hashlib
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from publisher.audience import list_id_of, newsletter_of
 from publisher.db import Database
+from publisher.deliver.editions import edition_of
 from publisher.deliver.headers import header_line, route, split_mailbox
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.links import BOUNCE, MESSAGE, leave_token, leave_url
-from publisher.models import Edition, Installation, Issue, NewsletterRow
+from publisher.links import BOUNCE, MESSAGE, leave_token, leave_url, preferences_token, preferences_url
+from publisher.models import Delivery, Edition, Installation, Issue
 from publisher.settings import Settings
 from publisher.text.slots import fill, split_slots
 from publisher.tokens import Keys
 from subscribers.addresses import NotAnAddress, parse_address
-from subscribers.models import ReaderListRow, Subscriber
+from subscribers.models import Subscriber
 
 # 57 bytes make a line of 76 characters (RFC 2045 section 6.8): a prefix of whole lines can be encoded alone.
 _LINE = 57
 # These follow the reader's own in the mail and stay out of the shared block.
-_PERSONAL = ("To", "Message-ID", "List-Unsubscribe")
+_PERSONAL = ("To", "Date", "Message-ID", "List-Unsubscribe")
+# A mail that waited longer for its reader's hour says when it left: filters mistrust a Date of many hours ago (SpamAssassin, DATE_IN_PAST).
+_SAME_DATE = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +75,14 @@ class Mailing:
         self._issue_id, self._list_id = issue.id, list_id
         self._sender = route(split_mailbox(edition.headers["From"])[1])
         self._domain = self._sender.rpartition("@")[2]
+        self._delimiter = settings.inbound.delimiter
         boundary = "=_" + hashlib.sha256(f"{edition.html}\0{edition.text}".encode()).hexdigest()[:32]
-        day = (issue.started_at or issue.approved_at or issue.created_at).astimezone(ZoneInfo(settings.site.timezone))
+        self._started = issue.started_at or issue.approved_at or issue.created_at
         head = {name: value for name, value in edition.headers.items() if name not in _PERSONAL}
         sender = header_line("From", head.pop("From"))
-        common = {"Subject": edition.subject, "Date": format_datetime(day), **head, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        common = {"Subject": edition.subject, **head, "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
                   "MIME-Version": "1.0"}
-        self._first = sender
+        self._first, self._date = sender, self._dated(self._started)
         self._common = b"".join(header_line(name, value) for name, value in common.items())
         self._common += f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode()
         self._open = {kind: f"--{boundary}\r\nContent-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: base64\r\n\r\n".encode()
@@ -84,37 +90,75 @@ class Mailing:
         self._close = f"--{boundary}--\r\n".encode()
         self._text, self._html = Part(edition.text, str), Part(edition.html, html.escape)
 
-    def to(self, subscriber_id: int, address: str) -> Mail:
-        """The mail of one reader, the same bytes each time it is asked for. Raises BadHeader for an address no mail can carry."""
+    def to(self, subscriber_id: int, address: str, first_tried_at: datetime | None = None) -> Mail:
+        """The mail of one reader, the same bytes each time it is asked for. Raises BadHeader for an address no mail can carry.
+
+        `first_tried_at` is when it was tried first, which stays what it is when it is tried again.
+        """
         recipient = route(address)
-        token = leave_token(self._keys, self._list_id, subscriber_id, self._issue_id)
-        leave = leave_url(self._settings.site.url, token)
-        values = {"leave_url": leave}
+        values = self.links(subscriber_id)
+        waited = first_tried_at is not None and first_tried_at - self._started > _SAME_DATE
         own = header_line("To", recipient)
+        own += header_line("Date", self._dated(first_tried_at) if waited and first_tried_at is not None else self._date)
         own += header_line("Message-ID", f"<{self._keys.sign(MESSAGE, self._issue_id, subscriber_id)}@{self._domain}>")
-        own += header_line("List-Unsubscribe", self._unsubscribe(leave, token))
+        own += header_line("List-Unsubscribe", self._unsubscribe(subscriber_id, values["leave_url"]))
         data = b"".join((self._first, own, self._common, self._open["plain"], self._text.encoded(values),
                          self._open["html"], self._html.encoded(values), self._close))
         return Mail(self._envelope_sender(subscriber_id), recipient, data)
 
-    def _unsubscribe(self, leave: str, token: str) -> str:
+    def links(self, subscriber_id: int) -> dict[str, str]:
+        """What stands in the slots of one reader."""
+        site = self._settings.site.url
+        return {"leave_url": leave_url(site, leave_token(self._keys, self._list_id, subscriber_id, self._issue_id)),
+                "preferences_url": preferences_url(site, preferences_token(self._keys, self._list_id, subscriber_id))}
+
+    def _dated(self, moment: datetime) -> str:
+        return format_datetime(moment.astimezone(ZoneInfo(self._settings.site.timezone)))
+
+    def _unsubscribe(self, subscriber_id: int, leave: str) -> str:
         """One address of the web first (RFC 8058 section 3.1), then one for programs that only know mail."""
-        domain = self._settings.mail.bounce_domain
-        return f"<{leave}>, <mailto:u+{token}@{domain}?subject=unsubscribe>" if domain else f"<{leave}>"
+        inbound = self._settings.inbound
+        domain = self._settings.mail.bounce_domain or (inbound.domain if inbound.listen or inbound.imap else None)
+        token = leave_token(self._keys, self._list_id, subscriber_id, self._issue_id)
+        return f"<{leave}>, <mailto:u{self._delimiter}{token}@{domain}?subject=unsubscribe>" if domain else f"<{leave}>"
 
     def _envelope_sender(self, subscriber_id: int) -> str:
         domain = self._settings.mail.bounce_domain
-        return f"b+{self._keys.sign(BOUNCE, self._issue_id, subscriber_id)}@{domain}" if domain else self._sender
+        return f"b{self._delimiter}{self._keys.sign(BOUNCE, self._issue_id, subscriber_id)}@{domain}" if domain else self._sender
 
 
-def load_mailing(session: Session, settings: Settings, keys: Keys, issue_id: int) -> Mailing:
-    """The mailing of a composed issue. Raises PublisherError when there is none, or its list is gone."""
+def load_mailing(session: Session, settings: Settings, keys: Keys, issue_id: int, edition_id: int | None = None) -> Mailing:
+    """The mailing of one edition of a composed issue, of the one for everybody unless another is named.
+
+    Raises PublisherError when there is none, or when its newsletter is gone from publisher.toml.
+    """
     issue = session.get(Issue, issue_id)
-    edition = session.scalars(select(Edition).where(Edition.issue_id == issue_id).order_by(Edition.id)).first()
+    editions = select(Edition).where(Edition.issue_id == issue_id).order_by(Edition.id)
+    edition = session.scalars(editions if edition_id is None else editions.where(Edition.id == edition_id)).first()
     if issue is None or edition is None:
         raise PublisherError(_("issue %(id)s is not composed yet", id=issue_id), remedy=_("go on with: publisher issues resume %(id)s", id=issue_id))
     signing = session.get(Installation, signing_row(issue_id))
     return Mailing(edition, issue, list_of(session, settings, issue), settings, keys.signing_as(signing.value) if signing else keys)
+
+
+class Mailings:
+    """The mailings of an issue by the ids of their editions: each is made when its first reader comes, and kept."""
+
+    def __init__(self, database: Database, settings: Settings, keys: Keys, issue_id: int) -> None:
+        self._database, self._settings, self._keys, self._issue_id = database, settings, keys, issue_id
+        self._made: dict[int, Mailing] = {}
+
+    def prepare(self, edition_ids: Iterable[int]) -> None:
+        """Make those that are not made yet. Raises PublisherError for an edition that is not there."""
+        absent = sorted(set(edition_ids) - set(self._made))
+        for edition_id in absent:
+            with self._database.reading() as session:
+                made = load_mailing(session, self._settings, self._keys, self._issue_id, edition_id)
+            self._made[edition_id] = made
+
+    def of(self, edition_id: int) -> Mailing:
+        """One that was prepared; any thread may ask."""
+        return self._made[edition_id]
 
 
 def signing_row(issue_id: int) -> str:
@@ -124,20 +168,34 @@ def signing_row(issue_id: int) -> str:
 
 def list_of(session: Session, settings: Settings, issue: Issue) -> int:
     """The id of the list that receives the issue. Raises PublisherError when publisher.toml no longer names the newsletter."""
-    name = session.get_one(NewsletterRow, issue.newsletter_id).name
-    newsletter = settings.newsletter(name)
-    if newsletter is None:
-        raise PublisherError(_("the newsletter %(name)s is not in publisher.toml", name=name), remedy=_("add it, or cancel the issue"))
-    return session.scalars(select(ReaderListRow.id).where(ReaderListRow.name == newsletter.list)).one()
+    return list_id_of(session, newsletter_of(session, settings, issue))
 
 
-def preview_eml(database: Database, settings: Settings, keys: Keys, issue_id: int, address: str) -> bytes:
-    """Exactly the mail that the reader of `address` gets; an address nobody has gets links that lead nowhere. Raises PublisherError."""
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one reader gets: the mail as bytes, its edition, and the links in its slots."""
+
+    eml: bytes
+    edition_id: int | None
+    links: dict[str, str]
+
+
+def preview(database: Database, settings: Settings, keys: Keys, issue_id: int, address: str) -> Preview:
+    """Exactly what the reader of `address` gets; an address nobody has gets links that lead nowhere. Raises PublisherError."""
     try:
         reader = parse_address(address)
     except NotAnAddress as error:
         raise PublisherError(f"{address}: {_(str(error))}") from None
     with database.reading() as session:
         known = session.execute(select(Subscriber.id, Subscriber.address).where(Subscriber.address_key == reader.key)).one_or_none()
-        mailing = load_mailing(session, settings, keys, issue_id)
-    return mailing.to(*(known or (0, reader.typed))).data
+        subscriber_id, typed = known or (0, reader.typed)
+        issue = session.get(Issue, issue_id)
+        edition_id = edition_of(session, settings, issue, subscriber_id) if issue is not None and known else None
+        mailing = load_mailing(session, settings, keys, issue_id, edition_id)
+        tried = session.scalar(select(Delivery.first_tried_at).where(Delivery.issue_id == issue_id, Delivery.subscriber_id == subscriber_id))
+    return Preview(mailing.to(subscriber_id, typed, tried).data, edition_id, mailing.links(subscriber_id))
+
+
+def preview_eml(database: Database, settings: Settings, keys: Keys, issue_id: int, address: str) -> bytes:
+    """The mail alone."""
+    return preview(database, settings, keys, issue_id, address).eml

@@ -12,7 +12,7 @@ from publisher.deliver.control import counts
 from publisher.deliver.headers import BadHeader
 from publisher.deliver.journal import Journal
 from publisher.deliver.lines import Line, Lines, NoRoom
-from publisher.deliver.message import Mail, Mailing
+from publisher.deliver.message import Mail, Mailings
 from publisher.deliver.smtp import ConnectionLost
 from publisher.deliver.suspicion import Suspicion, refuses_all
 from publisher.deliver.verdict import Counts, Verdict
@@ -27,10 +27,10 @@ _LEAST, _MOST = 2, 500
 class Run:
     """Everything one run shares between its threads. `trouble` says why it ended early, if it did."""
 
-    def __init__(self, database: Database, issue_id: int, list_id: int, mailing: Mailing, journal: Journal, *, lines: Lines,
+    def __init__(self, database: Database, issue_id: int, list_id: int, mailings: Mailings, journal: Journal, *, lines: Lines,
                  clock: Callable[[], datetime], retry_for: timedelta, stop: threading.Event) -> None:
         self._database, self._issue_id, self._list_id = database, issue_id, list_id
-        self._mailing, self._journal, self._lines = mailing, journal, lines
+        self._mailings, self._journal, self._lines = mailings, journal, lines
         self._clock, self._retry_for = clock, retry_for
         self._asked_to_stop = stop
         self._ending = threading.Event()
@@ -64,14 +64,19 @@ class Run:
 
     def _feed(self, threads: list[threading.Thread], known: Counts, progress: Callable[[Counts], None] | None) -> None:
         """Claim as much as one second needs, settle what is done, look up twice a second."""
-        pace, finished = _LEAST * len(threads), 0
+        pace, finished, scattered = _LEAST * len(threads), 0, True
         while not self._asked_to_stop.is_set() and not self._ending.is_set():
             if (flying := self._flying()) < pace:
-                claimed = claim(self._database, self._issue_id, self._list_id, self._clock(), min(_MOST, pace - flying + len(threads)))
+                # The long look behind mails that have to wait is taken before the end only, or where it found something the last time.
+                thorough = scattered or not flying
+                claimed = claim(self._database, self._issue_id, self._list_id, self._clock(), min(_MOST, pace - flying + len(threads)),
+                                thorough=thorough)
                 if not claimed and not flying:
                     return
+                scattered = thorough and bool(claimed)
+                self._in_hand |= {mail.delivery_id: mail for mail in claimed or ()}
+                self._mailings.prepare(mail.edition_id for mail in claimed or ())
                 for mail in claimed or ():
-                    self._in_hand[mail.delivery_id] = mail
                     self._work.put(mail)
                 self._start(threads)
             began = time.monotonic()
@@ -157,7 +162,7 @@ class Run:
 
     def _hand_over(self, line: Line, claimed: Claimed) -> None:
         try:
-            mail = self._mailing.to(claimed.subscriber_id, claimed.address)
+            mail = self._mailings.of(claimed.edition_id).to(claimed.subscriber_id, claimed.address, claimed.first_tried_at)
         except BadHeader as error:
             self._finish(claimed, Verdict("refused", error.reason))
             return

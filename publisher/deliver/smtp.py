@@ -14,8 +14,8 @@ from publisher.deliver.verdict import Verdict
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.settings import Relay
+from publisher.text.strike import without_addresses
 
-_ADDRESS = re.compile(r"<?[^\s<>@\"]*(?:\"[^\"]*\")?@[^\s<>@,;:]+>?")
 _LONGEST_REASON = 300
 _LONGEST_ANSWER = 2000
 # RFC 3463 section 3.8: security and policy; Exim and qmail say it without a code. Postfix waits with all of it until RCPT (smtpd_delay_reject).
@@ -158,4 +158,4 @@ def _stuffed(data: bytes) -> bytes:
 def said(code: int, answer: bytes | str) -> str:
     """What a relay said, on one line and without any address: outcomes hold none."""
     text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return f"{code} {_ADDRESS.sub('<…>', ' '.join(text.split())[:_LONGEST_ANSWER])}"[:_LONGEST_REASON]
+    return f"{code} {without_addresses(' '.join(text.split())[:_LONGEST_ANSWER])}"[:_LONGEST_REASON]

@@ -1,6 +1,5 @@
 """Sends an issue: claims mails, keeps several connections busy, writes every outcome down, and can be stopped or killed at any moment."""
 
-import socket
 import threading
 from collections.abc import Callable
 from datetime import datetime
@@ -11,12 +10,10 @@ from sqlalchemy import func, select, update
 from publisher.db import Database
 from publisher.deliver.claim import recover
 from publisher.deliver.control import counts, lock_of
-from publisher.deliver.headers import split_mailbox
 from publisher.deliver.journal import Journal, database_identity
-from publisher.deliver.lines import Lines
-from publisher.deliver.message import list_of, load_mailing, signing_row
+from publisher.deliver.lines import lines_to
+from publisher.deliver.message import Mailings, list_of, signing_row
 from publisher.deliver.run import Run
-from publisher.deliver.smtp import Connection
 from publisher.deliver.verdict import Counts
 from publisher.errors import PublisherError
 from publisher.i18n import _
@@ -51,9 +48,9 @@ def send_issue(database: Database, settings: Settings, keys: Keys, issue_id: int
         try:
             recover(database, journal, issue_id, settings.mail.retry_for, clock())
             with database.reading() as session:
-                mailing = load_mailing(session, settings, keys, issue_id)
                 list_id = list_of(session, settings, session.get_one(Issue, issue_id))
-            run = Run(database, issue_id, list_id, mailing, journal, lines=_lines(settings, password), clock=clock,
+            lines = lines_to(settings, password, settings.mail.connections)
+            run = Run(database, issue_id, list_id, Mailings(database, settings, keys, issue_id), journal, lines=lines, clock=clock,
                       retry_for=settings.mail.retry_for, stop=stop or threading.Event())
             run.go(progress)
             settled = True
@@ -63,15 +60,6 @@ def send_issue(database: Database, settings: Settings, keys: Keys, issue_id: int
         if run.trouble is not None:
             raise run.trouble
     return counts(database, issue_id)
-
-
-def _lines(settings: Settings, password: str | None) -> Lines:
-    """How many connections there may be, and how one is opened."""
-    relay = Relay.parse(settings.mail.relay)
-    timeout = settings.mail.timeout.total_seconds()
-    # RFC 5321 section 4.1.1.1: the client names itself; a relay elsewhere may look the name up, one on this machine does not.
-    local_name = "localhost" if relay.is_loopback else socket.getfqdn() or split_mailbox(settings.mail.sender)[1].rpartition("@")[2]
-    return Lines(f"{relay.host}:{relay.port}", settings.mail.connections, lambda: Connection(relay, password, timeout, local_name))
 
 
 def _note_key(database: Database, keys: Keys, issue_id: int, now: datetime) -> None:

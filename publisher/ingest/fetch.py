@@ -48,12 +48,13 @@ class Fetched:
     unchanged: bool = False
 
 
-def fetch(url: str, settings: Settings, *, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+def fetch(url: str, settings: Settings, *, etag: str | None = None, last_modified: str | None = None, accept: str = _ACCEPT,
+          largest: int = MAX_BYTES) -> Fetched:
     """What is at `url`, redirects followed. Raises BadInput, in one line, for everything else: unreachable, refused, too large, too slow.
 
-    `etag` and `last_modified` are the validators of the last reading (RFC 9110 section 13).
+    `etag` and `last_modified` are the validators of the last reading (RFC 9110 section 13); `largest` is in bytes, unpacked.
     """
-    headers = {"User-Agent": settings.fetch.user_agent or f"publisher/{__version__} (+{settings.site.url})", "Accept": _ACCEPT,
+    headers = {"User-Agent": settings.fetch.user_agent or f"publisher/{__version__} (+{settings.site.url})", "Accept": accept,
                "Accept-Encoding": "gzip", "Connection": "close"}
     if etag:
         headers["If-None-Match"] = etag
@@ -65,7 +66,7 @@ def fetch(url: str, settings: Settings, *, etag: str | None = None, last_modifie
         seen.append(here)
         with _exchange(url, here, settings.fetch, headers) as response:
             if response.status_code not in _REDIRECTS or "location" not in response.headers:
-                return _answer(url, here, response, asked=bool(etag or last_modified))
+                return _answer(url, here, response, largest, asked=bool(etag or last_modified))
             here = _next(url, urljoin(here, response.headers["location"]), seen)
 
 
@@ -238,13 +239,13 @@ def is_open(address: Address) -> bool:
     return real.is_global and not real.is_multicast and not real.is_reserved and not real.is_unspecified
 
 
-def _answer(url: str, here: str, response: httpx.Response, *, asked: bool) -> Fetched:
+def _answer(url: str, here: str, response: httpx.Response, largest: int, *, asked: bool) -> Fetched:
     etag, last_modified = (response.headers.get(name) for name in ("etag", "last-modified"))
     if response.status_code == HTTPStatus.NOT_MODIFIED and asked:
         return Fetched(here, etag=etag, last_modified=last_modified, unchanged=True)
     if response.status_code != HTTPStatus.OK:
         raise BadInput(url, _("the server answers %(status)s", status=_status(response.status_code)))
-    return Fetched(here, _body(url, response), response.headers.get("content-type", ""), etag, last_modified)
+    return Fetched(here, _body(url, response, largest), response.headers.get("content-type", ""), etag, last_modified)
 
 
 def _status(code: int) -> str:
@@ -254,25 +255,25 @@ def _status(code: int) -> str:
         return str(code)
 
 
-def _body(url: str, response: httpx.Response) -> bytes:
+def _body(url: str, response: httpx.Response, largest: int) -> bytes:
     """The body, unpacked as it comes and never further than the limit: a bomb of a few kilobytes stops early."""
     coding = response.headers.get("content-encoding", "identity").strip().lower()
     if coding not in ("identity", "gzip", "x-gzip", "deflate", ""):
         raise BadInput(url, _("the server sends an encoding that was not asked for: %(name)s", name=clean_line(coding)[:40]))
     stated = response.headers.get("content-length", "")
-    if stated.isdecimal() and int(stated) > MAX_BYTES:
-        raise _too_large(url)
+    if stated.isdecimal() and int(stated) > largest:
+        raise _too_large(url, largest)
     chunks = response.iter_raw() if coding in ("identity", "") else _unpacked(url, response.iter_raw())
     data = bytearray()
     for chunk in chunks:
         data += chunk
-        if len(data) > MAX_BYTES:
-            raise _too_large(url)
+        if len(data) > largest:
+            raise _too_large(url, largest)
     return bytes(data)
 
 
-def _too_large(url: str) -> BadInput:
-    return BadInput(url, _("what it sends is larger than 5 MB"))
+def _too_large(url: str, largest: int) -> BadInput:
+    return BadInput(url, _("what it sends is larger than %(n)s MB", n=largest // 1_000_000))
 
 
 def _unpacked(url: str, chunks: Iterator[bytes]) -> Iterator[bytes]:

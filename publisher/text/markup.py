@@ -12,13 +12,16 @@ from markdown_it.utils import EnvType, OptionsDict
 
 _TAGS = frozenset({"p", "br", "hr", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "blockquote", "pre", "code", "em", "strong", "s", "a",
                    "table", "thead", "tbody", "tr", "th", "td"})
-_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "th": {"align"}, "td": {"align"}}
+_ATTRIBUTES = {"a": {"href"}, "ol": {"start"}, "th": {"align", "scope"}, "td": {"align"}}
 
 
 def markdown_html(body: str) -> str:
     """`body` as an HTML fragment. Its highest heading becomes h2, because the page's h1 is the headline; a picture leaves its description."""
     tokens = _markdown().parse(body)
     _lower_headings(tokens)
+    for token in tokens:
+        if token.type == "th_open":
+            token.attrSet("scope", "col")  # Markdown's tables have heads of columns only
     rendered = _markdown().renderer.render(tokens, _markdown().options, {})
     return nh3.clean(rendered, tags=set(_TAGS), attributes={name: set(names) for name, names in _ATTRIBUTES.items()},
                      url_schemes={"http", "https", "mailto"}, link_rel="noopener noreferrer", clean_content_tags={"script", "style"})

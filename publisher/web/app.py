@@ -11,16 +11,19 @@ from sqlalchemy import literal, select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 
 from publisher.clock import utc_now
 from publisher.db import Database
 from publisher.models import Installation
 from publisher.settings import Settings
 from publisher.tokens import Keys
-from publisher.web.archive import Archive
+from publisher.track.hooks.handling import Hooks
 from publisher.web.border import Border
-from publisher.web.leaving import Leaving, is_one_click
+from publisher.web.hooks import Reporting
+from publisher.web.moved import Moved
+from publisher.web.public import add_public
+from publisher.web.readers import add_readers
 from publisher.web.rendering import Pages
 
 Health = Callable[[], dict[str, Any]]
@@ -40,43 +43,31 @@ _ICON = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect widt
 log = structlog.get_logger("publisher")
 
 
-def create_web(database: Database, settings: Settings, keys: Keys, *, health: Health, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The web application over an open database. `health` tells what the service knows of itself; `clock` says when somebody left."""
+def create_web(database: Database, settings: Settings, keys: Keys, *, health: Health, clock: Callable[[], datetime] = utc_now,
+               hooks: Hooks | None = None) -> FastAPI:
+    """The web application over an open database. `health` tells what the service knows of itself; `clock` says when somebody left;
+    `hooks` are the providers that may report, without which only what needs no secret may."""
     web = FastAPI(title=settings.site.name, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     secure = {"Strict-Transport-Security": "max-age=31536000"} if settings.site.url.startswith("https:") else {}
     headers = _HEADERS | secure
     web.add_middleware(Border, headers=headers)
     pages = Pages(settings)
-    _add_archive(web, Archive(database, settings, pages))
-    _add_leaving(web, Leaving(database, settings, keys, pages, clock))
+    add_public(web, database, settings, pages)
+    add_readers(web, database, settings, keys, pages, clock)
+    _add_hooks(web, Reporting(hooks or Hooks(database, settings, keys, {}), settings, clock))
     _add_service(web, database, settings, health)
-    _add_faults(web, settings.site.language, pages, headers)
+    _add_faults(web, settings.site.language, pages, headers, Moved(database))
     return web
 
 
-def _add_archive(web: FastAPI, archive: Archive) -> None:
-    """Endpoints are plain functions: the framework gives each a thread, and the database may wait there."""
-    @web.api_route("/", methods=_LOOK)
-    def home() -> Response:
-        return archive.home()
-
-    @web.api_route("/issues/{number}", methods=_LOOK)
-    def issue(number: str) -> Response:
-        return archive.issue(number)
-
-    @web.api_route("/stories/{number}", methods=_LOOK)
-    def story(number: str) -> Response:
-        return archive.story(number)
+async def _raw(request: Request) -> bytes:
+    return await request.body()
 
 
-def _add_leaving(web: FastAPI, leaving: Leaving) -> None:
-    @web.api_route("/u/{token}", methods=_LOOK)
-    def show(token: str) -> Response:
-        return leaving.show(token)
-
-    @web.post("/u/{token}")
-    def act(token: str, request: Request, one_click: Annotated[bool, Depends(is_one_click)]) -> Response:
-        return leaving.act(token, request.client.host if request.client else None, one_click=one_click)
+def _add_hooks(web: FastAPI, reporting: Reporting) -> None:
+    @web.post("/hooks/{provider}")
+    def hook(provider: str, request: Request, body: Annotated[bytes, Depends(_raw)]) -> Response:
+        return reporting.take(provider, request, body)
 
 
 def _add_service(web: FastAPI, database: Database, settings: Settings, health: Health) -> None:
@@ -95,14 +86,12 @@ def _add_service(web: FastAPI, database: Database, settings: Settings, health: H
     def icon() -> Response:
         return Response(_ICON.format(accent=settings.site.accent), media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
-    @web.api_route("/robots.txt", methods=_LOOK)
-    def robots() -> Response:
-        return PlainTextResponse("User-agent: *\nDisallow: /u/\n", headers={"Cache-Control": "public, max-age=86400"})
 
-
-def _add_faults(web: FastAPI, language: str, pages: Pages, headers: dict[str, str]) -> None:
+def _add_faults(web: FastAPI, language: str, pages: Pages, headers: dict[str, str], old: Moved) -> None:
     @web.exception_handler(HTTPException)
-    def refused(_request: Request, error: HTTPException) -> Response:
+    def refused(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404 and request.method in _LOOK and (moved := old.answer(request.scope["path"])):
+            return moved
         return pages.fault(error.status_code, language, dict(error.headers or {}))
 
     @web.exception_handler(RequestValidationError)

@@ -17,8 +17,8 @@ from publisher.i18n import in_language
 from publisher.pages import environment
 from publisher.settings import Settings
 from publisher.text.phrases import phrases
+from publisher.web.lists import subscribe_path
 
-_PICTURE = re.compile(r"""<img\b[^>]*?\bsrc\s*=\s*["']?(https?://[^\s"'/>]+)""", re.IGNORECASE)
 _BODY_STYLES = "'unsafe-inline'"
 
 
@@ -31,20 +31,33 @@ class Pages:
         self._made.filters["phrased"] = phrased
         # Rendered once, so that what stands in the page is what was hashed.
         style = render(self._made, "web/style.css", {"colours": palette(settings.site)}).strip()
-        self._made.globals |= {"style": Markup(style), "contact_url": contact_url(settings.site.contact)}
-        self._style_source = "'sha256-" + base64.b64encode(hashlib.sha256(style.encode()).digest()).decode() + "'"
+        copy_script = render(self._made, "web/copy.js", {}).strip()
+        self._made.globals |= {"style": Markup(style), "copy_script": Markup(copy_script), "contact_url": contact_url(settings.site.contact),
+                                "subscribe_page": subscribe_path(settings, [entry.name for entry in settings.lists])}
+        self._style_source, self._script_source = _source(style), _source(copy_script)
 
     def page(self, name: str, language: str, *, status: int = 200, pictures: Iterable[str | None] = (), headers: dict[str, str] | None = None,
-             **context: object) -> HTMLResponse:
-        """The page `web/NAME.html` in `language`; `pictures` are the addresses of those it shows. Raises BadInput for a broken template."""
+             framed_by: str = "'none'", copying: bool = False, **context: object) -> HTMLResponse:
+        """The page `web/NAME.html` in `language`; `pictures` are the addresses of those it shows, `framed_by` the sites that may show it in a frame.
+
+        `copying` admits the one script there is, that of the copy button. Raises BadInput for a broken template.
+        """
         with in_language(language):
             html = render(self._made, f"web/{name}.html", {"language": language, **context})
         shown = [self._settings.site.logo, *pictures]
-        return HTMLResponse(html, status, {**(headers or {}), "Content-Security-Policy": _policy(self._style_source, shown)})
+        policy = _policy(self._style_source, shown, framed_by) + (f"; script-src {self._script_source}" if copying else "")
+        return HTMLResponse(html, status, {**(headers or {}), "Content-Security-Policy": policy})
+
+    def fragment(self, name: str, language: str, **context: object) -> str:
+        """A part of a page: `web/NAME.html` in `language`. Raises BadInput for a broken template."""
+        with in_language(language):
+            return render(self._made, f"web/{name}.html", {"language": language, **context})
 
     def frozen(self, html: str, headers: dict[str, str]) -> HTMLResponse:
-        """A page that was composed as a mail is: its styles stand on its elements, its pictures are the newsroom's own."""
-        return HTMLResponse(html, 200, {**headers, "Content-Security-Policy": _policy(_BODY_STYLES, _PICTURE.findall(html))})
+        """A page that was composed as a mail is: its styles stand on its elements, its pictures are our copies."""
+        # The page names our site by its address, and whoever reads it elsewhere (a preview) sees the pictures all the same.
+        shown = [self._settings.site.url, self._settings.site.logo]
+        return HTMLResponse(html, 200, {**headers, "Content-Security-Policy": _policy(_BODY_STYLES, shown)})
 
     def fault(self, status: int, language: str, headers: dict[str, str] | None = None) -> HTMLResponse:
         """The page that says what went wrong; a newsroom's own template that is broken must not hide that."""
@@ -60,11 +73,16 @@ def phrased(text: str) -> Markup:
     return Markup("<wbr>").join(phrases(text))
 
 
-def _policy(styles: str, pictures: Iterable[str | None]) -> str:
-    """Nothing runs, nothing is framed, nothing comes from elsewhere but the pictures named here."""
+def _source(text: str) -> str:
+    """How the policy names a style sheet or script that stands in the page."""
+    return "'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'"
+
+
+def _policy(styles: str, pictures: Iterable[str | None], framed_by: str = "'none'") -> str:
+    """Nothing runs, nothing is framed but by those named here, nothing comes from elsewhere but the pictures named here."""
     origins = dict.fromkeys(origin for picture in pictures if picture and (origin := _origin(picture)))
     return ("default-src 'none'; style-src " + styles + "; img-src " + " ".join(["'self'", *origins])
-            + "; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+            + "; form-action 'self'; base-uri 'none'; frame-ancestors " + framed_by)
 
 
 def _origin(url: str) -> str | None:

@@ -13,7 +13,7 @@ from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.tokens import Keys
 from subscribers.addresses import Address
-from subscribers.consent import ADDED, LEFT, REMOVED, record
+from subscribers.consent import ADDED, LEFT, REMOVED, Evidence, record
 from subscribers.models import ReaderListRow, Subscriber, Subscription, Suppression
 from subscribers.registry.enrolment import Agreement, Joined, Person, enrol
 from subscribers.registry.lists import list_id
@@ -58,24 +58,34 @@ def remove(database: Database, address: Address, list_name: str | None, wording:
         subscriber_id = session.scalar(select(Subscriber.id).where(Subscriber.address_key == address.key))
         if subscriber_id is None:
             raise PublisherError(_("%(address)s is on no list", address=address.typed), remedy=_("look with: publisher subscribers list"))
-        query = (select(ReaderListRow.id, ReaderListRow.name).join(Subscription, Subscription.list_id == ReaderListRow.id)
-                 .where(Subscription.subscriber_id == subscriber_id).order_by(ReaderListRow.name))
-        if wanted is not None:
-            query = query.where(ReaderListRow.id == wanted)
-        return [name for found, name in session.execute(query).all() if _leave(session, found, subscriber_id, REMOVED, wording, now)]
+        return _leave_lists(session, subscriber_id, REMOVED, Evidence("command", wording), now, only=wanted)
 
 
-def leave(database: Database, list_id: int, subscriber_id: int, wording: str, now: datetime) -> bool:
+def leave(database: Database, list_id: int, subscriber_id: int, evidence: Evidence, now: datetime) -> bool:
     """A reader leaves one list; whether that changed anything. Once more, or for somebody erased since, it is no fault."""
     with database.writing() as session:
-        return _leave(session, list_id, subscriber_id, LEFT, wording, now)
+        return _leave(session, list_id, subscriber_id, LEFT, evidence, now)
 
 
-def _leave(session: Session, list_id: int, subscriber_id: int, action: str, wording: str, now: datetime) -> bool:
+def leave_all(database: Database, subscriber_id: int, evidence: Evidence, now: datetime) -> list[str]:
+    """A reader leaves every list; the names of those they were on, or had asked for. For somebody erased since it is no fault."""
+    with database.writing() as session:
+        return _leave_lists(session, subscriber_id, LEFT, evidence, now)
+
+
+def _leave_lists(session: Session, subscriber_id: int, action: str, evidence: Evidence, now: datetime, *, only: int | None = None) -> list[str]:
+    query = (select(ReaderListRow.id, ReaderListRow.name).join(Subscription, Subscription.list_id == ReaderListRow.id)
+             .where(Subscription.subscriber_id == subscriber_id).order_by(ReaderListRow.name))
+    if only is not None:
+        query = query.where(ReaderListRow.id == only)
+    return [name for list_id, name in session.execute(query).all() if _leave(session, list_id, subscriber_id, action, evidence, now)]
+
+
+def _leave(session: Session, list_id: int, subscriber_id: int, action: str, evidence: Evidence, now: datetime) -> bool:
     changed = session.scalars(
         update(Subscription).where(Subscription.list_id == list_id, Subscription.subscriber_id == subscriber_id, Subscription.state != "left")
         .values(state="left", left_at=now).returning(Subscription.subscriber_id), execution_options={"synchronize_session": False}).all()
-    record(session, list_id, list(changed), action, wording, now)
+    record(session, list_id, list(changed), action, evidence, now)
     return bool(changed)
 
 

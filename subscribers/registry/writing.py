@@ -1,12 +1,14 @@
-"""Inserts that two writers may try at once: the unique keys decide, and nobody fails."""
+"""Inserts that two writers may try at once: the unique keys decide, and nobody fails. And the lock that puts two acts of one person in order."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from publisher.db import Base
+from subscribers.models import Subscriber
 
 
 def insert_absent(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], returning: Any = None) -> list[Any]:
@@ -18,3 +20,12 @@ def insert_absent(session: Session, model: type[Base], rows: Sequence[Mapping[st
         session.execute(made, rows)
         return []
     return list(session.scalars(made.returning(returning), rows))
+
+
+def lock_person(session: Session, subscriber_id: int, *, to_delete: bool = False) -> Subscriber | None:
+    """The person, locked until this transaction ends (on SQLite the transaction itself is the lock); None when they are gone.
+
+    Taken before any row of theirs is looked at, so that of two acts at one moment the second sees what the first did.
+    """
+    query = select(Subscriber).where(Subscriber.id == subscriber_id).with_for_update(key_share=not to_delete)
+    return session.scalar(query, execution_options={"populate_existing": True})

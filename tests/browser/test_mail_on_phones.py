@@ -1,15 +1,12 @@
 """An issue in a real browser: nothing scrolls sideways on the smallest phone, and the dark has its own colours."""
 
-import shutil
-from collections.abc import Iterator
-
 import pytest
 
 from publisher.db import Database
 from tests.composing import Newsroom, morning, settings, story
+from tests.pages import NEEDS_CHROMIUM
 
-CHROMIUM = shutil.which("chromium")
-QUIET = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(scope="module")
@@ -26,19 +23,6 @@ def issue(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = folder / "issue.html"
     path.write_text(edition.html, "utf-8")
     return path.as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    """Debian's Chromium, without a window and without the network."""
-    if not CHROMIUM:
-        pytest.skip("Chromium is absent: not run")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])

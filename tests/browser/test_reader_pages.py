@@ -1,53 +1,29 @@
 """Readers' pages in a real browser: on the narrowest phone, in the dark, by keyboard, without JavaScript."""
 
-import socket
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from publisher.db import Database
 from publisher.web.app import create_web
+from tests.pages import NEEDS_CHROMIUM, free_port, running
 from tests.readers import HANAKO, KEYS, state_of
 from tests.serving import Site, site
 
-CHROMIUM = Path("/usr/bin/chromium")
-SWITCHES = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="not run: there is no /usr/bin/chromium (apt-get install chromium)")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium, once for all tests here."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=str(CHROMIUM), args=SWITCHES)
-        yield opened
-        opened.close()
+pytestmark = NEEDS_CHROMIUM
 
 
 @pytest.fixture(params=["ja", "en"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
     """A site that is really served, in Japanese and in English."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     database = Database(f"sqlite:///{tmp_path / 'publisher.db'}")
     database.migrate()
     made = site(database, language=request.param, site={"url": f"http://127.0.0.1:{port}"})
-    server = uvicorn.Server(uvicorn.Config(create_web(database, made.settings, KEYS, health=dict), port=port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.02)
-    yield made
-    server.should_exit = True
-    thread.join()
+    with running(create_web(database, made.settings, KEYS, health=dict), port):
+        yield made
     database.close()
 
 
@@ -91,8 +67,8 @@ def test_the_button_is_reached_and_pressed_by_keyboard_without_javascript(browse
     assert page.locator(".skip").is_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Tab")
-    page.keyboard.press("Enter")
-    page.wait_for_selector("form", state="detached")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
     assert served.settings.site.name in page.locator("h1").inner_text()
     assert state_of(served.database, HANAKO) == "left"
     assert context.cookies() == []

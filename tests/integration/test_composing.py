@@ -31,15 +31,17 @@ def test_an_issue_is_composed_with_its_editions_posts_and_hash(database: Databas
         assert session.scalar(select(func.count()).select_from(Telling).where(Telling.target_kind == "account")) == 3
 
 
-def test_only_the_leave_link_differs_by_reader(database: Database) -> None:
-    """One slot in each part, none on the page, and the preview fills it."""
+def test_only_the_readers_own_links_differ_by_reader(database: Database) -> None:
+    """Two slots in each part, none on the page, and the preview fills them."""
     newsroom = Newsroom(database, settings())
     issue, edition, _posts = newsroom.composed(morning())
-    assert [name for _fixed, name in split_slots(edition.html) if name] == ["leave_url"]
-    assert [name for _fixed, name in split_slots(edition.text) if name] == ["leave_url"]
+    assert [name for _fixed, name in split_slots(edition.html) if name] == ["preferences_url", "leave_url"]
+    assert [name for _fixed, name in split_slots(edition.text) if name] == ["preferences_url", "leave_url"]
     assert not [name for _fixed, name in split_slots(edition.page) if name]
+    links = {"leave_url": "https://news.example.jp/u/hanako", "preferences_url": "https://news.example.jp/preferences/hanako"}
     for form in ("html", "text"):
-        assert "https://news.example.jp/u/hanako" in preview_issue(database, newsroom.settings, issue.id, form, "https://news.example.jp/u/hanako")
+        shown = preview_issue(database, newsroom.settings, issue.id, form, links)
+        assert all(link in shown for link in links.values())
 
 
 def test_composing_a_draft_again_replaces_it(database: Database) -> None:

@@ -16,7 +16,7 @@ from publisher.text.slots import fill
 from publisher.text.wrap import WIDTH, columns
 from tests.composing import Newsroom, morning, settings, story
 
-LEAVE = "https://news.example.jp/u/hanako"
+LEAVE, PREFERENCES = "https://news.example.jp/u/hanako", "https://news.example.jp/preferences/hanako"
 
 
 def _compose(stories: list[dict], **more: object) -> Edition:
@@ -25,7 +25,7 @@ def _compose(stories: list[dict], **more: object) -> Edition:
         database.migrate()
         edition = Newsroom(database, settings(**more)).composed(stories, also={1: [{"name": "北の声", "url": "https://kita.example.com/1"}]})[1]  # type: ignore[arg-type]
         database.close()
-    edition.html, edition.text = (fill(part, {"leave_url": LEAVE}) for part in (edition.html, edition.text))
+    edition.html, edition.text = (fill(part, {"leave_url": LEAVE, "preferences_url": PREFERENCES}) for part in (edition.html, edition.text))
     return edition
 
 
@@ -207,11 +207,10 @@ def test_a_long_headline_is_shortened_in_the_subject_between_phrases() -> None:
     assert subject.endswith("…｜AI モーニング 第12号")
 
 
-def test_the_first_story_of_our_own_carries_its_picture() -> None:
-    """With the description its file gave; no other story does."""
-    own = [story(name, image_url=f"https://news.example.jp/{name}.jpg", image_alt="港の写真") for name in ("a", "b")]
-    images = list(lxml_html.fromstring(_compose(own).html).iter("img"))
-    assert [(image.get("src"), image.get("alt")) for image in images] == [("https://news.example.jp/a.jpg", "港の写真")]
+def test_a_picture_without_a_copy_is_not_shown() -> None:
+    """No mail asks somebody else's server for anything; tests/integration/test_picture_copies.py shows those that have one."""
+    own = [story(name, image_url=f"https://pictures.example.jp/{name}.jpg", image_alt="港の写真") for name in ("a", "b")]
+    assert not list(lxml_html.fromstring(_compose(own).html).iter("img"))
 
 
 def test_an_issue_of_the_real_documents_is_whole(seeds: Path) -> None:

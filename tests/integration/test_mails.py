@@ -1,17 +1,22 @@
 """Each mail is what RFC 5322, 8058, 2369 and 2919 and the big receivers want, and the same bytes each time."""
 
 import email
+from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from publisher.db import Database
 from publisher.deliver.message import preview_eml
 from publisher.errors import PublisherError
-from publisher.links import read_leave_token
+from publisher.links import preferences_token, preferences_url, read_leave_token
+from publisher.models import Edition
+from publisher.text.slots import slot
 from publisher.tokens import Keys
+from tests import composing
 from tests.mailing import newsroom
 from tests.readers import HANAKO, KEYS, TARO, ids_of
 from tests.relay import Relay
@@ -84,6 +89,41 @@ def test_leaving_by_mail_and_bounce_addresses_appear_with_a_bounce_domain(databa
     unsubscribe = str(parsed(relay.taken[0].data)["List-Unsubscribe"])
     assert unsubscribe.startswith("<http")
     assert "<mailto:u+" in unsubscribe
+
+
+@pytest.mark.parametrize(("mail", "inbound", "sender", "leave"), [
+    ({"bounce_domain": "bounces.example.jp"}, {"delimiter": "-"}, "b-", "u-"),
+    ({}, {"domain": "in.example.jp", "listen": "lmtp://127.0.0.1:8024"}, "news@", "u+"),
+    ({}, {"domain": "in.example.jp"}, "news@", None)])
+def test_addresses_have_the_delimiter_of_the_mail_server_and_a_domain_that_takes_mail(
+        database: Database, tmp_path: Path, mail: dict[str, str], inbound: dict[str, str], sender: str, leave: str | None) -> None:
+    """Leaving by mail is offered wherever mail comes in; bounces go where the newsroom says."""
+    with Relay() as relay:
+        room = newsroom(database, tmp_path, f"smtp://127.0.0.1:{relay.port}", [HANAKO])
+        again = composing.settings(root=tmp_path, site={"url": "http://127.0.0.1:8000"}, mail={"relay": relay.url} | mail, inbound=inbound)
+        replace(room, settings=again).send()
+    assert relay.taken[0].sender.startswith(sender)
+    unsubscribe = str(parsed(relay.taken[0].data)["List-Unsubscribe"])
+    assert ("mailto:" in unsubscribe) == (leave is not None)
+    assert leave is None or f"<mailto:{leave}" in unsubscribe
+
+
+def test_the_footer_leads_to_the_readers_own_choices(database: Database, tmp_path: Path) -> None:
+    """In both parts, beside the way out."""
+    room = newsroom(database, tmp_path, "smtp://127.0.0.1:9", [HANAKO])
+    mail = parsed(preview_eml(database, room.settings, KEYS, room.issue_id, HANAKO))
+    link = preferences_url("http://127.0.0.1:8000", preferences_token(KEYS, *ids_of(database, HANAKO)))
+    assert all(link in part.get_content() for part in mail.iter_parts())
+
+
+def test_an_edition_frozen_before_there_were_choices_still_leaves(database: Database, tmp_path: Path) -> None:
+    """It has no place for that link, and needs none."""
+    with Relay() as relay:
+        room = newsroom(database, tmp_path, relay.url, [HANAKO])
+        with database.writing() as session:
+            edition = session.scalars(select(Edition)).one()
+            edition.html, edition.text = (part.replace(slot("preferences_url"), "") for part in (edition.html, edition.text))
+        assert room.send().accepted == 1
 
 
 def test_an_address_nobody_has_can_be_previewed_and_one_that_is_none_cannot(database: Database, tmp_path: Path) -> None:

@@ -22,12 +22,14 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def tables(database: Database) -> set[str]:
-    return set(inspect(database.engine).get_table_names()) - {"alembic_version"}
+    """The tables that models speak of: a search index is each database's own."""
+    return {name for name in inspect(database.engine).get_table_names() if name != "alembic_version" and not name.startswith("story_search")}
 
 
 def test_the_migrations_make_what_the_models_say(database: Database) -> None:
     with database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={
+            "compare_type": True, "include_name": lambda name, kind, _parents: kind != "table" or not str(name).startswith("story_search")})
         assert compare_metadata(context, Base.metadata) == []
     assert tables(database) == set(Base.metadata.tables)
 

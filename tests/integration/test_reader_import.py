@@ -10,11 +10,14 @@ from sqlalchemy import func, select
 from publisher.db import Database
 from publisher.errors import BadInput, PublisherError
 from subscribers.addresses import parse_address
+from subscribers.consent import Evidence
 from subscribers.models import Consent, Subscriber
 from subscribers.registry.readers import find, leave
+from subscribers.registry.staging import Arrival
 from subscribers.registry.suppressions import suppress
 from subscribers.transfer.csv_import import ImportReport, import_csv
-from subscribers.transfer.csv_rows import Row, look, rows
+from subscribers.transfer.csv_rows import Sheet, look
+from subscribers.transfer.entries import Reading, Rules
 from tests.readers import ALICE, HANAKO, KEYS, NOW, TARO, consents, ids_of, join, lists, state_of
 
 FILE = "email,name\nhanako@example.jp,山田 花子\ntaro@example.jp,鈴木 太郎\nalice@example.com,Alice Smith\n"
@@ -23,7 +26,7 @@ FILE = "email,name\nhanako@example.jp,山田 花子\ntaro@example.jp,鈴木 太�
 def bring(database: Database, content: str | bytes, wording: str = "signed at the open day") -> ImportReport:
     """Import `content` into the list `daily`."""
     file = io.BytesIO(content.encode() if isinstance(content, str) else content)
-    return import_csv(database, KEYS, file, list_name="daily", wording=wording, now=NOW)
+    return import_csv(database, KEYS, file, list_name="daily", wording=wording, now=NOW, batch=1000)
 
 
 def names(database: Database) -> dict[str, str | None]:
@@ -56,8 +59,12 @@ def test_everybody_is_subscribed_with_the_consent_and_the_same_file_again_change
 ], ids=["plain", "windows", "semicolons", "tabs", "capitals", "japanese", "full width"])
 def test_what_spreadsheets_write_is_read(encoding: str, change: Callable[[str], str]) -> None:
     file = io.BytesIO(change(FILE).encode(encoding))
-    assert list(rows(file, look(file), "readers.csv")) == [
-        Row(2, HANAKO, "山田 花子"), Row(3, TARO, "鈴木 太郎"), Row(4, ALICE, "Alice Smith")]
+    rules = Rules(lambda said, day: "agreed", "UTC", NOW)
+    sheet = Sheet(file, look(file), "readers.csv")
+    reading = Reading(sheet.head.columns, rules)
+    found = [(record.line, entry.address.typed, entry.name) for record in sheet
+             if record.cells is not None and isinstance(entry := reading.entry(record.cells), Arrival)]
+    assert found == [(2, HANAKO, "山田 花子"), (3, TARO, "鈴木 太郎"), (4, ALICE, "Alice Smith")]
 
 
 def test_other_columns_and_quoted_lines_are_no_hindrance(database: Database) -> None:
@@ -116,7 +123,7 @@ def test_a_name_is_filled_in_and_never_overwritten(database: Database) -> None:
 def test_who_left_or_is_suppressed_stays_away(database: Database) -> None:
     lists(database)
     bring(database, FILE)
-    leave(database, *ids_of(database, HANAKO), "button", NOW)
+    leave(database, *ids_of(database, HANAKO), Evidence("web", "button"), NOW)
     suppress(database, KEYS, parse_address("jiro@example.jp"), "complaint", NOW)
     assert numbers(bring(database, FILE + "Jiro@Example.jp,高橋 次郎\n")) == (0, 2, 1, 1, 0)
     assert state_of(database, HANAKO) == "left"
@@ -157,7 +164,7 @@ def test_progress_counts_rows_against_the_lines_of_the_file(database: Database) 
     seen: list[tuple[int, int]] = []
     content = "email,name\n" + "".join(f"reader{number}@example.jp,\n" for number in range(2500))
     import_csv(database, KEYS, io.BytesIO(content.encode()), list_name="daily", wording="x", now=NOW,
-               progress=lambda done, of: seen.append((done, of)))
+               progress=lambda done, of: seen.append((done, of)), batch=1000)
     assert seen == [(1000, 2500), (2000, 2500), (2500, 2500)]
 
 

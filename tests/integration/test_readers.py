@@ -8,6 +8,7 @@ from publisher.errors import PublisherError
 from publisher.settings import ReaderList
 from publisher.tokens import Keys
 from subscribers.addresses import parse_address
+from subscribers.consent import Evidence
 from subscribers.models import ReaderListRow, Subscriber, Subscription, Suppression
 from subscribers.registry.lists import sync_lists
 from subscribers.registry.readers import find, leave, readers, remove
@@ -52,8 +53,8 @@ def test_leaving_is_recorded_once_and_leaves_the_other_list_alone(database: Data
     lists(database, "daily", "weekly")
     join(database, HANAKO)
     join(database, HANAKO, "weekly")
-    assert leave(database, *ids_of(database, HANAKO), "one-click, issue 7", NOW)
-    assert not leave(database, *ids_of(database, HANAKO), "one-click, issue 7", NOW)
+    assert leave(database, *ids_of(database, HANAKO), Evidence("web", "one-click, issue 7"), NOW)
+    assert not leave(database, *ids_of(database, HANAKO), Evidence("web", "one-click, issue 7"), NOW)
     assert state_of(database, HANAKO) == "left"
     assert state_of(database, HANAKO, "weekly") == "subscribed"
     assert consents(database)[2:] == [("left", "one-click, issue 7")]
@@ -62,14 +63,14 @@ def test_leaving_is_recorded_once_and_leaves_the_other_list_alone(database: Data
 def test_leaving_for_somebody_who_is_not_there_is_no_fault(database: Database) -> None:
     """The person was erased after the mail had gone out."""
     lists(database)
-    assert not leave(database, 1, 4711, "one-click, issue 7", NOW)
+    assert not leave(database, 1, 4711, Evidence("web", "one-click, issue 7"), NOW)
     assert consents(database) == []
 
 
 def test_who_left_comes_back_only_by_their_own_word(database: Database) -> None:
     lists(database)
     join(database, HANAKO)
-    leave(database, *ids_of(database, HANAKO), "button", NOW)
+    leave(database, *ids_of(database, HANAKO), Evidence("web", "button"), NOW)
     assert join(database, HANAKO) == "left"
     assert state_of(database, HANAKO) == "left"
     assert join(database, HANAKO, rejoin=True) == "rejoined"
@@ -134,7 +135,7 @@ def test_readers_are_listed_by_list_and_state(database: Database) -> None:
     for address in (TARO, HANAKO, ALICE):
         join(database, address)
     join(database, HANAKO, "weekly")
-    leave(database, *ids_of(database, TARO), "button", NOW)
+    leave(database, *ids_of(database, TARO), Evidence("web", "button"), NOW)
     with database.reading() as session:
         assert [(reader.list, reader.address) for reader in readers(session)] == [
             ("daily", ALICE), ("daily", HANAKO), ("daily", TARO), ("weekly", HANAKO)]

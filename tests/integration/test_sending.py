@@ -11,6 +11,7 @@ from publisher.db import Database
 from publisher.errors import PublisherError
 from publisher.models import Edition
 from subscribers.addresses import parse_address
+from subscribers.consent import Evidence
 from subscribers.registry.readers import leave
 from subscribers.registry.suppressions import suppress
 from tests.mailing import START, newsroom
@@ -100,7 +101,7 @@ def test_who_left_or_was_suppressed_since_the_start_is_skipped(database: Databas
     """Asked again at the moment of sending; the row says why."""
     with Relay() as relay:
         room = newsroom(database, tmp_path, relay.url, EVERYBODY)
-        leave(database, *ids_of(database, HANAKO), "clicked", START)
+        leave(database, *ids_of(database, HANAKO), Evidence("web", "clicked"), START)
         suppress(database, KEYS, parse_address(TARO), "complaint", START)
         counts = room.send()
         assert (counts.accepted, counts.skipped) == (1, 2)
@@ -115,7 +116,7 @@ def test_who_leaves_while_the_issue_is_being_sent_gets_no_mail(database: Databas
     def plan(verb: str, _argument: str) -> str | None:
         if verb == "." and len(relay.taken) == 10 and not gone.is_set():
             gone.set()
-            leave(database, *ids_of(database, HANAKO), "clicked", START)
+            leave(database, *ids_of(database, HANAKO), Evidence("web", "clicked"), START)
         return "250 ok" if verb == "." and threading.Event().wait(0.02) is False else None
 
     with Relay(plan) as relay:

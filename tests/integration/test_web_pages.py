@@ -5,6 +5,8 @@ import hashlib
 import re
 from pathlib import Path
 
+import lxml.etree
+import lxml.html
 from sqlalchemy import select, text
 
 from publisher.db import Database
@@ -39,18 +41,17 @@ def test_an_issue_cancelled_in_mid_send_stays_for_those_who_have_it(database: Da
 
 
 def test_an_issue_is_served_as_it_was_frozen(database: Database) -> None:
-    """Byte for byte, whatever became of its stories since, and without anything that is a reader's."""
-    picture = "https://pictures.example.jp/a.png"
-    made = site(database, told=[story("Aoba opens a model", language="en", body="x", image_url=picture, image_alt="A card")])
+    """Byte for byte but for what an archive says in the head, whatever became of its stories since, and without anything that is a reader's."""
+    made = site(database, told=[story("Aoba opens a model", language="en", body="x", image_url="https://pictures.example.jp/a.png", image_alt="A card")])
     edition = made.newsroom.read(made.issue_id)[1]
     with database.writing() as session:
         session.scalars(select(Story)).one().headline = "Something else"
     with made.browse() as client:
         answer = client.get(f"/issues/{made.issue_id}")
-    assert answer.text == edition.page
+    assert re.sub(r'<link rel="canonical".*(?=</head>)', "", answer.text, flags=re.DOTALL) == edition.page
     assert "/u/" not in answer.text
+    assert "pictures.example.jp" not in answer.text + answer.headers["content-security-policy"]
     plain(answer)
-    assert "img-src 'self' https://pictures.example.jp;" in answer.headers["content-security-policy"]
 
 
 def test_a_story_is_as_its_latest_issue_told_it(database: Database) -> None:
@@ -95,10 +96,11 @@ def test_text_from_a_story_stays_text(database: Database) -> None:
         answer = client.get("/stories/1")
     assert answer.status_code == 200
     plain(answer)
-    assert not re.search(r"<[^>]*\s(?:onerror|onclick|onload)\s*=", answer.text.replace("<wbr>", ""))
+    elements = list(lxml.html.document_fromstring(answer.text).iter(lxml.etree.Element))
+    assert not [name for element in elements for name in element.attrib if name.startswith("on")]
+    assert {element.tag for element in elements} & {"img", "x", "b"} == set()
     assert 'href="javascript' not in answer.text
     assert "spy.example.com" not in answer.text
-    assert "<x" not in answer.text
 
 
 NOWHERE = [
@@ -164,9 +166,9 @@ def test_health_is_told_and_a_database_that_is_gone_as_well(database: Database) 
             session.execute(text("ALTER TABLE subscriptions RENAME TO away"))
         gone = client.get("/healthz")
         assert (gone.status_code, list(gone.json())) == (503, ["status"])
-        leaving = client.post(f"/u/{leave_token(KEYS, 1, 1, 1)}", data={"List-Unsubscribe": "One-Click"})
-        assert (leaving.status_code, leaving.headers["retry-after"]) == (503, "60")
-        plain(leaving)
+        page = client.get(f"/u/{leave_token(KEYS, 1, 1, 1)}")
+        assert (page.status_code, page.headers["retry-after"]) == (503, "60")
+        plain(page)
 
 
 def test_a_fault_of_ours_is_a_page_and_tells_nothing_of_the_inside(database: Database) -> None:

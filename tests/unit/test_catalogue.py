@@ -59,6 +59,8 @@ def test_code_and_templates_are_both_read() -> None:
     assert "publisher/reasons.py" in places
     assert any(place.startswith("templates/") for place in places)
     assert any(place.startswith("subscribers/") for place in places)
+    # Babel passes over folders that begin with _ unless it is told not to.
+    assert "templates/email/_base/way_out.html" in places
 
 
 def test_an_unknown_sentence_is_itself_in_every_language() -> None:

@@ -7,7 +7,7 @@ import pytest
 from publisher.compose.colours import DARK, LEAST_CONTRAST, LIGHT, PAIRS, contrast
 from publisher.compose.footer import contact_url, missing_fields
 from publisher.compose.headers import feedback_id, issue_headers, list_id, sender_id
-from publisher.compose.issue import accent_problems, long_date, story_date
+from publisher.compose.issue import Number, accent_problems, issue_view, long_date, story_date
 from publisher.i18n import in_language
 from tests.composing import settings
 
@@ -54,6 +54,43 @@ def test_the_headers_are_those_of_a_newsletter() -> None:
         "List-Archive": "<https://news.example.jp/>", "List-Post": "NO", "Archived-At": "<https://news.example.jp/issues/7>",
         "Feedback-ID": "issue-morning-12:list-daily:regular:morning1", "Precedence": "bulk", "X-Auto-Response-Suppress": "OOF, AutoReply",
         "Content-Language": "ja"}
+
+
+def test_where_mail_comes_in_the_lists_own_addresses_answer() -> None:
+    """RFC 2369: help, joining and the owner. A pipe opens no door of ours, so that the domain alone says that mail comes in; without one nothing does."""
+    made = settings(inbound={"domain": "in.example.jp", "imap": "imaps://news@imap.example.jp/INBOX"})
+    headers = issue_headers(made, made.newsletters[0], 7, 12, "regular", "ja")
+    assert {name: headers[name] for name in ("List-Help", "List-Subscribe", "List-Owner")} == {
+        "List-Help": "<mailto:daily-help@in.example.jp>", "List-Subscribe": "<mailto:daily-subscribe@in.example.jp>",
+        "List-Owner": "<mailto:daily-owner@in.example.jp>"}
+    closed = settings(inbound={"listen": "lmtp://127.0.0.1:8024"})
+    assert issue_headers(closed, closed.newsletters[0], 7, 12, "regular", "ja")["List-Help"] == "<mailto:desk@news.example.jp?subject=help>"
+
+
+def test_a_digest_is_a_campaign_of_its_own() -> None:
+    """Its numbers are those of its rhythm."""
+    made = settings()
+    assert feedback_id(made, made.newsletters[0], 3, "digest", rhythm="weekly").startswith("weekly-morning-3:list-daily:digest:")
+
+
+@pytest.mark.parametrize(("rhythm", "since", "language", "dated", "in_subject"), [
+    ("each", None, "ja", "2025年12月7日（日）", "第3号"),
+    ("daily", "2025-12-06", "ja", "2025年12月7日（日）", "日刊まとめ 12月7日"),
+    ("weekly", "2025-12-01", "ja", "2025年12月1日〜7日", "週刊まとめ 12月1日〜7日"),
+    ("weekly", "2025-11-30", "ja", "2025年11月30日〜12月7日", "週刊まとめ 11月30日〜12月7日"),
+    ("weekly", "2024-12-30", "ja", "2024年12月30日〜2025年12月7日", "週刊まとめ 12月30日〜12月7日"),
+    ("weekly", "2025-12-07", "ja", "2025年12月7日（日）", "週刊まとめ 12月7日"),
+    ("daily", "2025-12-06", "en", "Sunday, 7 December 2025", "Daily digest 7 Dec"),
+    ("weekly", "2025-12-01", "en", "1 – 7 December 2025", "Weekly digest 1 – 7 Dec"),
+    ("weekly", "2025-11-30", "en", "30 November – 7 December 2025", "Weekly digest 30 Nov – 7 Dec"),
+    ("weekly", "2024-12-30", "en", "30 December 2024 – 7 December 2025", "Weekly digest 30 Dec – 7 Dec")])
+def test_a_digest_says_what_it_is_and_of_which_days(rhythm: str, since: str | None, language: str, dated: str, in_subject: str) -> None:
+    """At its head with the year, in the subject as short as can be."""
+    made = settings(language=language)
+    number = Number(7, 3, made.newsletters[0], date.fromisoformat("2025-12-07"), rhythm, date.fromisoformat(since) if since else None)
+    with in_language(language):
+        view = issue_view(made, number, [], language)
+    assert (view.date, view.in_subject) == (dated, in_subject)
 
 
 def test_a_sender_without_a_name_speaks_as_the_site() -> None:

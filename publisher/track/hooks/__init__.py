@@ -1,0 +1,1 @@
+"""What mail providers report over HTTP: proof of origin first, then the reports in it."""
