@@ -1,5 +1,6 @@
 """A lock has one holder, and dies with it: whoever comes next waits for no lease."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,6 @@ def test_a_lock_dies_with_its_process(opened: Database, database_url: str) -> No
 
 def test_a_folder_that_is_not_there_is_said_in_one_line(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'gone' / 'publisher.db'}")
-    (tmp_path / "gone").rmdir()
+    shutil.rmtree(tmp_path / "gone")
     with pytest.raises(PublisherError, match="the lock .* cannot be made"), hold(database.engine, "migrate"):
         pass
