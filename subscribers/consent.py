@@ -62,10 +62,11 @@ def client_hash(keys: Keys, client: str | None) -> str | None:
 
 def client_hashes(keys: Keys, client: str) -> list[str]:
     """The same under every key, newest first."""
-    return keys.digests(_CLIENT, _household(client))
+    return keys.digests(_CLIENT, household(client))
 
 
-def _household(client: str) -> str:
+def household(client: str) -> str:
+    """The network address that counts as one: an IPv4 address, or the /64 of an IPv6 one (RFC 6177); what is no address stays as it is."""
     try:
         address = ipaddress.ip_address(client.strip("[]").partition("%")[0])
     except ValueError:

@@ -7,10 +7,7 @@ from publisher.errors import Problem
 from publisher.i18n import _
 from publisher.settings import Settings, is_loopback
 from publisher.settings_file import line_of
-
-# The part of an address behind a list's name that does something, and the names that are taken (subscribers/mailbox/recipients.py).
-_ACTS = ("subscribe", "join", "unsubscribe", "leave", "confirm", "help", "owner", "request")
-_TAKEN = ("b", "u", "complaints", "postmaster", "abuse", "mailer-daemon")
+from subscribers.mailbox.recipients import ACTS, TAKEN
 
 
 def reader_problems(path: Path, text: str, settings: Settings) -> list[Problem]:
@@ -33,7 +30,7 @@ def _names(path: Path, text: str, settings: Settings) -> list[Problem]:
     problems = []
     for index, entry in enumerate(settings.lists):
         head, _dash, act = entry.name.lower().rpartition("-")
-        if (act in _ACTS and head in names) or entry.name.lower() in _TAKEN:
+        if (act in ACTS and head in names) or entry.name.lower() in TAKEN:
             problems.append(Problem(str(path), _("the list %(name)s has the name of a mail address that does something else", name=entry.name),
                                     line_of(text, ("lists", index, "name")), _("give it another name before readers join it")))
     return problems

@@ -1,10 +1,11 @@
 """How often one address may show a token that is not ours before it has to wait. Whoever shows a right one never waits."""
 
-import ipaddress
 import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+
+from subscribers.consent import household
 
 
 class Patience:
@@ -17,7 +18,7 @@ class Patience:
 
     def lost(self, client: str | None) -> bool:
         """Note one fault of `client`; whether it has made too many."""
-        key, now = _network(client), self._clock()
+        key, now = household(client or ""), self._clock()
         with self._lock:
             began, count = self._seen.pop(key, (now, 0))
             if now - began > self._seconds:
@@ -26,12 +27,3 @@ class Patience:
             while len(self._seen) > self._clients:
                 self._seen.popitem(last=False)
         return count + 1 > self._faults
-
-
-def _network(client: str | None) -> str:
-    """The address, or the /64 of an IPv6 one, which is what one household has."""
-    try:
-        address = ipaddress.ip_address(client or "")
-    except ValueError:
-        return client or ""
-    return str(ipaddress.ip_network(f"{address}/64", strict=False)) if address.version == 6 else str(address)

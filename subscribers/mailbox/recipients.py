@@ -16,6 +16,9 @@ _TOKENS: dict[str, Kind] = {"u": "leave", "b": "bounce"}
 # RFC 5321 section 4.5.1: every domain that takes mail has a postmaster; RFC 2142 section 4 adds abuse.
 _OPERATOR = ("postmaster", "abuse")
 _COMPLAINTS = "complaints"
+# What behind a list's name makes an address of its own, and the names that no list can have beside it.
+ACTS = (*_SUFFIXES, "confirm")
+TAKEN = (*_TOKENS, _COMPLAINTS, *_OPERATOR, "mailer-daemon")
 # Whichever delimiter the newsroom uses today, mails of yesterday may hold another: the token decides.
 _WITH_TOKEN = re.compile(r"(?P<before>.+?)[+=-](?P<token>[a-z2-7]{20,60})")
 
