@@ -3,6 +3,7 @@
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import smtplib
@@ -100,7 +101,7 @@ class Postfix:
         for name in ("conf", "queue", "data", "log"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         os.chown(folder / "data", pwd.getpwnam("postfix").pw_uid, -1)
-        (folder / "conf" / "main.cf").write_text(MAIN.format(folder=folder) + main)
+        (folder / "conf" / "main.cf").write_text(_without(MAIN.format(folder=folder), main) + main)
         (folder / "conf" / "master.cf").write_text(MASTER.format(port=self.port, lmtp_flags=f" {lmtp_flags}" if lmtp_flags else "") + master)
         self._write_maps()
 
@@ -171,6 +172,12 @@ class Postfix:
         done = subprocess.run([f"/usr/sbin/{command[0]}", "-c", str(self.folder / "conf"), *command[1:]], capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr + self.log()
         return done.stdout
+
+
+def _without(settings: str, others: str) -> str:
+    """The settings that `others` does not set as well: postlogd(8) warns of a second one over the socket that it serves itself, and may wait for ever."""
+    again = set(re.findall(r"^(\w+) *=", others, re.MULTILINE))
+    return "".join(line for line in settings.splitlines(keepends=True) if line.partition(" =")[0] not in again)
 
 
 @contextmanager
