@@ -4,6 +4,7 @@ from alembic import context
 
 import publisher.models
 import publisher.models_mail
+import publisher.models_sending
 import publisher.models_site  # noqa: F401
 import subscribers.models  # noqa: F401
 from publisher.db import Base, Database

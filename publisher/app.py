@@ -16,7 +16,7 @@ from publisher.keyring import open_keys
 from publisher.locks import hold
 from publisher.models import AccountRow, Installation, NewsletterRow, SourceRow
 from publisher.settings import Newsletter, Settings
-from publisher.settings_secrets import relay_password
+from publisher.settings_secrets import relay_secrets
 from publisher.tokens import Keys
 from subscribers.registry.lists import sync_lists
 
@@ -47,7 +47,7 @@ class Publisher:
                 channels[account.name] = channel_for(account, self.settings, self.database)
             except PublisherError as error:
                 closed[account.name] = error
-        return Press(self.settings, self.database, self.keys, channels, relay_password(), closed)
+        return Press(self.settings, self.database, self.keys, channels, relay_secrets(self.settings), closed)
 
     def close(self) -> None:
         """Give the database connections back."""

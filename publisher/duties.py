@@ -45,6 +45,15 @@ def _search_index(press: Press, _clock: Clock, stop: threading.Event) -> None:
         continue
 
 
+def _mail_hosts(press: Press, clock: Clock, stop: threading.Event) -> None:
+    """Which host takes the mail of which domain, where a limit counts by host."""
+    # DNS costs start-up time that only those pay who have such a limit.
+    from publisher.deliver.dispatch.hosts import look_up_hosts
+
+    if any(limit.mx for limit in press.settings.limits):
+        look_up_hosts(press.database, press.settings, clock(), stop=stop)
+
+
 def duties() -> list[Duty]:
     """The duties of the service."""
     # IMAP costs start-up time that only a service should pay.
@@ -58,4 +67,5 @@ def duties() -> list[Duty]:
         Duty("search index", timedelta(seconds=30), _search_index),
         Duty("mailbox", LOOK_EVERY, MailboxDuty().work),
         Duty("watch", timedelta(seconds=10), Watch().keep),
+        Duty("mail hosts", timedelta(hours=1), _mail_hosts),
     ]

@@ -21,25 +21,27 @@ from publisher.deliver.notices import NoticeCounts, send_notices
 from publisher.deliver.posting import PostCounts, post_due
 from publisher.deliver.start import start_issue
 from publisher.deliver.verdict import Counts
-from publisher.deliver.worker import check_relay, send_issue
+from publisher.deliver.worker import check_relay, check_routes
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.models import Issue, NewsletterRow
+from publisher.primary import check_primary
 from publisher.settings import Newsletter, Settings
 from publisher.tokens import Keys
+from publisher.work.processes import send_mails
 
 Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """What sending needs. `password` is the relay's; `closed` says of each account without a channel why: its posts wait, the mails leave."""
+    """What sending needs. `secrets` are the relays', by name; `closed` says why an account has no channel: its posts wait, the mails leave."""
 
     settings: Settings
     database: Database
     keys: Keys
     channels: Mapping[str, Channel]
-    password: str | None
+    secrets: Mapping[str, str]
     closed: Mapping[str, PublisherError] = field(default_factory=dict)
 
 
@@ -108,38 +110,50 @@ def finish_draft(press: Press, issue_id: int, now: datetime) -> None:
 
 def send(press: Press, issue_id: int, clock: Clock, *, progress: Callable[[Counts], None] | None = None,
          stop: threading.Event | None = None) -> Sent:
-    """Send an approved issue, or go on with one that was begun, then make its posts. Raises PublisherError, Busy when another process is at it."""
-    mails = _send_mails(press, issue_id, clock, progress=progress, stop=stop)
+    """Send an approved issue, or go on with one that was begun, then make its posts; mails that another process sends are waited for.
+
+    Raises PublisherError.
+    """
+    mails = _send_mails(press, issue_id, clock, progress=progress, stop=stop, wait=True)
     posts = post_due(press.database, press.settings, press.channels, clock, issue_id=issue_id, stop=stop)
     return Sent(mails, posts)
 
 
 def _send_mails(press: Press, issue_id: int, clock: Clock, *, progress: Callable[[Counts], None] | None = None,
-                stop: threading.Event | None = None) -> Counts:
+                stop: threading.Event | None = None, wait: bool = False, carry: Callable[[int], None] | None = None) -> Counts:
     check_sending(press.settings)
+    # Before its readers are fixed: of a database that may not send nothing is begun.
+    check_primary(press.database, press.settings, clock())
     with press.database.reading() as session:
-        state = session.get_one(Issue, issue_id).state
+        issue = session.get_one(Issue, issue_id)
+        state, newsletter = issue.state, session.get_one(NewsletterRow, issue.newsletter_id).name
     if state == "approved":
+        check_routes(press.settings, newsletter)
         start_issue(press.database, press.settings, issue_id, clock())
         state = "sending"
     if state != "sending":
         return counts(press.database, issue_id)
-    return send_issue(press.database, press.settings, press.keys, issue_id, password=press.password, clock=clock, progress=progress, stop=stop)
+    if carry is not None:
+        carry(issue_id)
+        return counts(press.database, issue_id)
+    return send_mails(press.database, press.settings, press.keys, issue_id, secrets=press.secrets, clock=clock, progress=progress,
+                      stop=stop, wait=wait)
 
 
-def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event) -> Counts | None:
+def go_on(press: Press, issue_id: int, clock: Clock, stop: threading.Event, *, carry: Callable[[int], None] | None = None) -> Counts | None:
     """The next steps of one issue that need no person: compose, approve where that is automatic, send the mails that are due.
 
-    Returns what is known of the mails, or None when there were none to send. Raises PublisherError, and Busy while another process is at this issue.
+    With `carry` they are not sent here: it hands the issue, whose readers are fixed, to whoever sends. Returns what is known of the mails, or None
+    when there were none to send. Raises PublisherError, and Busy while another process is at this issue.
     """
     finish_draft(press, issue_id, clock())
     with press.database.reading() as session:
         ready = session.get_one(Issue, issue_id).state in ("approved", "sending")
     if ready:
-        return _send_mails(press, issue_id, clock, stop=stop)
+        return _send_mails(press, issue_id, clock, stop=stop, carry=carry)
     return None
 
 
 def send_due_notices(press: Press, clock: Clock, stop: threading.Event | None = None) -> NoticeCounts:
     """Render and send every mail that is no issue and is due. Raises PublisherError, Busy while another process does."""
-    return send_notices(press.database, press.settings, press.keys, Letters(press.settings), password=press.password, clock=clock, stop=stop)
+    return send_notices(press.database, press.settings, press.keys, Letters(press.settings), secrets=press.secrets, clock=clock, stop=stop)

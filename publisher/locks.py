@@ -14,8 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from publisher.errors import Busy, PublisherError
 from publisher.i18n import _
 
-# A server that is gone is noticed within two minutes, and a firewall does not forget a connection that only holds a lock.
-KEEP_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6}
+# A server that is gone is noticed within two minutes, also by who has just asked it something (tcp_user_timeout, in milliseconds), and a firewall
+# does not forget a connection that only holds a lock.
+KEEP_ALIVE = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 6, "tcp_user_timeout": 120_000}
 
 
 @contextmanager
@@ -71,10 +72,13 @@ def _hold_file(path: Path, name: str, *, wait: bool) -> Iterator[None]:
 
 @contextmanager
 def _hold_advisory(engine: Engine, name: str, *, wait: bool) -> Iterator[None]:
-    key = int.from_bytes(hashlib.sha256(f"publisher:{name}".encode()).digest()[:8], "big", signed=True)
     # A connection of its own: a lock is held for hours, and must not take one of the pool's few places.
     lone = create_engine(engine.url, poolclass=NullPool, isolation_level="AUTOCOMMIT", connect_args=KEEP_ALIVE)
     connection = lone.connect()
+    # A lock belongs to the whole database of the server, our tables to a schema of it: a rehearsal's must not meet those in earnest.
+    schema = connection.execute(text("SELECT current_schema()")).scalar()
+    named = f"publisher:{name}" if schema == "public" else f"publisher:{schema}:{name}"
+    key = int.from_bytes(hashlib.sha256(named.encode()).digest()[:8], "big", signed=True)
 
     def attempt() -> bool:
         return bool(connection.execute(text("SELECT pg_try_advisory_lock(:key)"), {"key": key}).scalar())
@@ -82,7 +86,12 @@ def _hold_advisory(engine: Engine, name: str, *, wait: bool) -> Iterator[None]:
     try:
         if not _until_free(attempt, wait=wait):
             raise _busy(name)
-        yield
+        try:
+            yield
+        finally:
+            # Said aloud: the server sees a moment later only that a connection was closed, and whoever asks at once would be told that it is held.
+            with suppress(DBAPIError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
     finally:
         # Closing ends the server's session, and the lock with it. A connection that is lost already has lost it.
         with suppress(DBAPIError):

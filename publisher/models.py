@@ -273,6 +273,7 @@ class Delivery(Base):
     not_before: Mapped[datetime | None]
     first_tried_at: Mapped[datetime | None]
     settled_at: Mapped[datetime | None]
+    relay: Mapped[str | None] = mapped_column(String(63))  # which relay was asked last
     reason: Mapped[str | None] = mapped_column(Text)  # what the relay said, or why it was skipped; never an address
 
 

@@ -30,6 +30,7 @@ _SENTENCES = {
     "withdrawn": N_("its file no longer holds it"),
     "slot_too_few": N_("skipped: only %(found)s stories, and an issue needs %(min)s"),
     "slot_late": N_("held: missed by %(late)s, more than the grace of %(grace)s"),
+    "slot_claimed": N_("held: the database was restored or moved, and does not know what left meanwhile"),
     "slot_superseded": N_("skipped: a later moment of the timetable had come as well"),
     "slot_refused": N_("held: %(why)s"),
     "digest_no_readers": N_("nobody takes this digest"),
@@ -42,9 +43,12 @@ _SENTENCES = {
     "complaints_high": N_("Issue %(number)s of %(newsletter)s was paused: %(share)s of its readers complained (limit %(limit)s)."),
     "blocked_high": N_("%(share)s of the mails of issue %(number)s of %(newsletter)s were refused as spam or for our sender records"
                        " (limit %(limit)s). Nothing was paused, and no reader was given up."),
+    "relay_refuses": N_("Issue %(number)s of %(newsletter)s was paused: the relay %(relay)s took none of its last mails: %(said)s"),
     "canary_held": N_("Issue %(number)s of %(newsletter)s was paused after its first %(mails)s mails: %(share)s came back or were complained about"
                       " (limit %(limit)s)."),
 }
+# Those with which an issue is paused by itself.
+PAUSES = ("bounces_high", "complaints_high", "canary_held", "relay_refuses")
 
 
 def sentence(reason: Mapping[str, Any], today: date) -> str:

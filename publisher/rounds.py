@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from publisher.db import Database
 from publisher.deliver.control import has_work, pause
 from publisher.models import Delivery, Installation, Issue, NewsletterRow, Slot
+from publisher.primary import ROUND
 from publisher.settings import Newsletter, Settings
 from publisher.timetable import late_reason, settle_slot
 
 log = structlog.get_logger("publisher")
-_ROUND = "service:round"
 _NOTE_EVERY = timedelta(minutes=1)
 
 
@@ -27,7 +27,8 @@ def due_issues(database: Database, settings: Settings, now: datetime, *, thoroug
         rows = session.execute(
             select(Issue, Slot, NewsletterRow.name).join(NewsletterRow, NewsletterRow.id == Issue.newsletter_id)
             .outerjoin(Slot, Slot.id == Issue.slot_id).where(Issue.state.in_(("draft", "approved", "sending"))).order_by(Issue.id)).all()
-        at_work = {issue.id for issue, _slot, _name in rows if issue.state == "sending" and has_work(session, issue.id, now, thorough=thorough)}
+        at_work = {issue.id for issue, _slot, name in rows if issue.state == "sending"
+                   and has_work(session, issue.id, now, thorough=thorough, resend=_resends(settings, name))}
     due = []
     for issue, slot, name in rows:
         newsletter = settings.newsletter(name)
@@ -43,6 +44,11 @@ def due_issues(database: Database, settings: Settings, now: datetime, *, thoroug
     return due
 
 
+def _resends(settings: Settings, name: str) -> bool:
+    newsletter = settings.newsletter(name)
+    return newsletter is None or newsletter.resends
+
+
 def _goes_on(issue: Issue, newsletter: Newsletter) -> bool:
     """Whether there is a next step that needs nobody: composing, approving where that is automatic, sending what was approved."""
     return issue.state == "approved" or not issue.content_hash or newsletter.approval == "auto"
@@ -55,10 +61,10 @@ def _is_only_composed(issue: Issue, newsletter: Newsletter) -> bool:
 def note_round(database: Database, now: datetime) -> None:
     """Note that the service is alive, once a minute at most."""
     with database.reading() as session:
-        row = session.get(Installation, _ROUND)
+        row = session.get(Installation, ROUND)
     if row is None or now - row.noted_at >= _NOTE_EVERY:
         with database.writing() as session:
-            session.merge(Installation(key=_ROUND, value=now.isoformat(), noted_at=now))
+            session.merge(Installation(key=ROUND, value=now.isoformat(), noted_at=now))
 
 
 def hold_interrupted(database: Database, settings: Settings, now: datetime) -> None:
@@ -68,10 +74,11 @@ def hold_interrupted(database: Database, settings: Settings, now: datetime) -> N
     for the hour of their readers were not late before it came.
     """
     with database.reading() as session:
-        last_round = session.scalar(select(Installation.noted_at).where(Installation.key == _ROUND))
+        last_round = session.scalar(select(Installation.noted_at).where(Installation.key == ROUND))
         rows = session.execute(select(Issue.id, Issue.started_at, NewsletterRow.name)
                                .join(NewsletterRow, NewsletterRow.id == Issue.newsletter_id).where(Issue.state == "sending")).all()
-        signs = {issue_id: _signs(session, issue_id, now) for issue_id, _started, _name in rows if has_work(session, issue_id, now)}
+        signs = {issue_id: _signs(session, issue_id, now) for issue_id, _started, name in rows
+                 if has_work(session, issue_id, now, resend=_resends(settings, name))}
     for issue_id, started_at, name in rows:
         if issue_id not in signs:
             continue

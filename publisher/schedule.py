@@ -18,21 +18,26 @@ from sqlalchemy import func, select
 from publisher.audience import EACH
 from publisher.cron import next_moment, parse_cron
 from publisher.deliver.control import counts
+from publisher.deliver.faults import as_trouble
 from publisher.deliver.posting import post_due
+from publisher.deliver.worker import finish_issue
 from publisher.duties import Duty, duties
 from publisher.errors import Busy, PublisherError
 from publisher.ingest.reading import read_sources
 from publisher.jobs import Clock, Press, go_on, make_digest, make_issue, making
 from publisher.locks import hold
 from publisher.models import Issue, NewsletterRow, Slot
+from publisher.primary import ClockBack, Fenced, look
 from publisher.rounds import due_issues, hold_interrupted, note_round
 from publisher.settings import Newsletter
 from publisher.timetable import due_slot, held_slots, late_reason, settle_slot, timetables
+from publisher.work.due import resends
 
 log = structlog.get_logger("publisher")
 ROUND = timedelta(seconds=10)
 # Every how many rounds the service looks behind mails that have to wait: what nobody put off is due in its order.
 _LONG_LOOK = 6
+_DUTY_ENDS_WITHIN = 10.0  # seconds
 # Threads by kind of work, so that four feeds that hang stop no mail, and a long issue stops neither another one nor the posts.
 _THREADS = {"make": 4, "send": 4, "post": 1}
 # Why a digest is not made, as its slot says it.
@@ -60,18 +65,47 @@ def trigger_of(line: str, zone: str) -> BaseTrigger:
     return CronMoments(line, zone)
 
 
-class Service:
-    """The background service: keeps the timetable, polls sources, sends what is due, and stops within seconds."""
+class Hands:
+    """The queue of a service on PostgreSQL, and the worker that it is itself unless others are to do it."""
 
-    def __init__(self, press: Press, clock: Clock) -> None:
-        self.press, self.clock = press, clock
+    def __init__(self, press: Press, clock: Clock, stop: threading.Event, *, works: bool) -> None:
+        # The queue costs start-up time and memory that only a service on PostgreSQL should pay.
+        from publisher.work.opening import Sending
+        from publisher.work.queue import Jobs
+        from publisher.work.tables import bring_up_to_date
+        from publisher.work.worker import Worker
+
+        bring_up_to_date(press.database, clock())
+        self.jobs = Jobs(press.database)
+        worker = Worker(Sending(press.settings, press.database, press.keys, press.secrets, clock), stop)
+        self._thread = threading.Thread(target=worker.run, name="work", daemon=True)
+        if works:
+            self._thread.start()
+
+    def join(self) -> None:
+        """Wait until what is on the wire has an outcome; `stop` was set."""
+        if self._thread.ident is not None:
+            self._thread.join()
+
+
+class Service:
+    """The background service: keeps the timetable, polls sources, sends what is due, and stops within seconds.
+
+    On PostgreSQL the mails of issues go through the queue, which any number of `publisher work` share; without `works` they are left to them.
+    """
+
+    def __init__(self, press: Press, clock: Clock, *, works: bool = True) -> None:
+        self.press, self.clock, self._works = press, clock, works
+        self._hands: Hands | None = None
         self.stopping = threading.Event()
         self.last_round: datetime | None = None
+        self.refusal: Fenced | ClockBack | None = None
         self._pools = {kind: ThreadPoolExecutor(most, thread_name_prefix=kind) for kind, most in _THREADS.items()}
         self._at_work: set[str] = set()
         self._said: dict[str, str] = {}
         self._rounds = 0
         self._lock = threading.Lock()
+        self._duties, self._at_duty = threading.Condition(), 0
         made = duties()
         kept = [(newsletter, rhythm, line) for newsletter in press.settings.newsletters for rhythm, line in timetables(newsletter).items()]
         self._scheduler = BackgroundScheduler(
@@ -90,18 +124,28 @@ class Service:
             self._add(duty.name, IntervalTrigger(seconds=max(1, int(duty.every.total_seconds()))), partial(self._do, duty), executor="duty")
 
     def _do(self, duty: Duty) -> None:
-        duty.work(self.press, self.clock, self.stopping)
+        with self._duties:
+            self._at_duty += 1
+        try:
+            duty.work(self.press, self.clock, self.stopping)
+        finally:
+            with self._duties:
+                self._at_duty -= 1
+                self._duties.notify_all()
 
     def _add(self, name: str, trigger: BaseTrigger, work: Callable[[], None], *, executor: str) -> None:
-        self._scheduler.add_job(self._guarded, trigger, args=[name, work], id=name, executor=executor, next_run_time=self.clock())
+        self._scheduler.add_job(self.guarded, trigger, args=[name, work], id=name, executor=executor, next_run_time=self.clock())
 
     def start(self) -> None:
         """Begin; returns at once. What lay still for too long is held first."""
         hold_interrupted(self.press.database, self.press.settings, self.clock())
+        self.look_at_the_fence()
+        if not self.press.database.is_sqlite:
+            self._hands = Hands(self.press, self.clock, self.stopping, works=self._works)
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Finish the mails and posts on the wire, write their outcomes, and come back.
+        """Finish the mails, notices and posts on the wire, write their outcomes, and come back.
 
         Reading and making issues are not waited for: they stand in transactions, and the next start takes a slot up again.
         """
@@ -110,13 +154,19 @@ class Service:
             self._scheduler.shutdown(wait=False)
         for kind in ("make", "send", "post"):
             self._pools[kind].shutdown(wait=kind != "make", cancel_futures=True)
+        if self._hands is not None:
+            self._hands.join()
+        # A notice on the wire has its outcome written; no duty takes longer once it is to stop.
+        with self._duties:
+            self._duties.wait_for(lambda: not self._at_duty, _DUTY_ENDS_WITHIN)
 
     def health(self) -> dict[str, Any]:
-        """What `/healthz` tells: the last round and what waits for a person."""
+        """What `/healthz` tells: the last round, what waits for a person, and whether this database sends at all."""
         with self.press.database.reading() as session:
             held = len(held_slots(session))
             sending = session.scalar(select(func.count()).select_from(Issue).where(Issue.state == "sending")) or 0
-        return {"last_round": self.last_round.isoformat() if self.last_round else None, "held_slots": held, "issues_sending": sending}
+        return {"last_round": self.last_round.isoformat() if self.last_round else None, "held_slots": held, "issues_sending": sending,
+                "sends": self.refusal is None, "why_not": str(self.refusal) if self.refusal else None}
 
     def _begin(self, kind: str, name: str, work: Callable[[], None]) -> None:
         """Do `work` in a thread of its kind, unless the same is being done already."""
@@ -128,26 +178,31 @@ class Service:
 
     def _once(self, name: str, work: Callable[[], None]) -> None:
         try:
-            self._guarded(name, work)
+            self.guarded(name, work)
         finally:
             with self._lock:
                 self._at_work.discard(name)
 
-    def _guarded(self, name: str, work: Callable[[], None]) -> None:
+    def guarded(self, name: str, work: Callable[[], None]) -> None:
+        """Do `work`, and raise nothing: what it met is in the log, a refusal or a fault of the machine once until it is over."""
         try:
             if not self.stopping.is_set():
                 work()
             self._said.pop(name, None)
         except Busy:
             log.debug("left_to_another", duty=name)
-        except PublisherError as error:
-            # The same refusal every ten seconds would bury everything else in the log.
-            if self._said.get(name) != str(error):
-                log.error("duty_refused", duty=name, reason=str(error))
-            self._said[name] = str(error)
-        except Exception:
+        except (Fenced, ClockBack):
+            log.debug("sends_nothing", duty=name)  # said once by the round, for everything that sends
+        except Exception as error:
             # The border of a thread: whatever broke one duty (a database gone, a bug) must not end the others; the next turn tries again.
-            log.exception("duty_failed", duty=name)
+            trouble = as_trouble(error)
+            if trouble is None:
+                log.exception("duty_failed", duty=name)
+                return
+            # The same refusal every ten seconds would bury everything else in the log.
+            if self._said.get(name) != str(trouble):
+                log.error("duty_refused", duty=name, reason=str(trouble))
+            self._said[name] = str(trouble)
 
     def read(self, source: str) -> None:
         """Poll one source."""
@@ -197,11 +252,20 @@ class Service:
 
     def _round(self) -> None:
         self._rounds += 1
+        self.look_at_the_fence()
         self._take_up_slots()
         self._send_due(thorough=self._rounds % _LONG_LOOK == 1)
         now = self.clock()
         note_round(self.press.database, now)
         self.last_round = now
+
+    def look_at_the_fence(self) -> None:
+        """Whether this database may send; said when it changes. Everything that sends nothing goes on in any case."""
+        before, self.refusal = self.refusal, look(self.press.database, self.press.settings).refusal(self.clock())
+        if self.refusal is not None and type(self.refusal) is not type(before):
+            log.error("sending_refused", reason=str(self.refusal))
+        elif self.refusal is None and before is not None:
+            log.info("sending_allowed")
 
     def _send_due(self, *, thorough: bool = False) -> None:
         """Each issue with work in a thread of its own, and the posts in one."""
@@ -211,11 +275,22 @@ class Service:
         self._begin("post", "posts", self._post)
 
     def _go_on(self, issue_id: int) -> None:
-        """Send what is due of one issue, and say what came of it when something did."""
+        """Send what is due of one issue, and say what came of it when something did; with a queue, whoever works at it does."""
+        if self._hands is not None:
+            go_on(self.press, issue_id, self.clock, self.stopping, carry=self._hand_over)
+            return
         before = counts(self.press.database, issue_id)
         after = go_on(self.press, issue_id, self.clock, self.stopping)
         if after is not None and after != before:
             log.info("issue_sent" if not after.unfinished else "issue_waits", issue=issue_id, **asdict(after))
+
+    def _hand_over(self, issue_id: int) -> None:
+        assert self._hands is not None
+        with self.press.database.reading() as session:
+            resend = resends(session, self.press.settings, issue_id)
+        if not self._hands.jobs.put_due(issue_id, self.clock(), resend=resend):
+            # With nothing left at all its end has to be written; while something is on the wire this changes nothing.
+            finish_issue(self.press.database, issue_id, self.clock())
 
     def _post(self) -> None:
         press = self.press

@@ -3,26 +3,24 @@
 Unknown keys are errors with a suggestion, because a misspelt `max_stories` must not be silently ignored.
 """
 
-import ipaddress
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from publisher.i18n import N_
 from publisher.settings_readers import Hooks, Inbound, ReaderList, Retention, Signup
+from publisher.settings_sending import SINGLE, Dkim, Limit, Mail, RelayEntry, WarmUp, is_loopback
 from publisher.settings_values import (
     BaseAddress,
     Colour,
     DatabaseAddress,
-    Domain,
     Fault,
     Line,
     Listen,
     LongSpan,
-    Mailbox,
     Name,
     Network,
     Section,
@@ -65,56 +63,6 @@ class Web(Section):
     trusted_proxies: tuple[Network, ...] = ()
     client_header: Line = "X-Forwarded-For"
     embed_origins: tuple[BaseAddress, ...] = ()
-
-
-def _relay(value: str) -> str:
-    Relay.parse(value)
-    return value
-
-
-class Mail(Section):
-    """The relay and the sender."""
-
-    relay: Annotated[str, AfterValidator(_relay)] = "smtp://127.0.0.1:25"
-    sender: Mailbox
-    connections: int = Field(4, ge=1, le=64)
-    reply_to: Mailbox | None = None
-    bounce_domain: Domain | None = None
-    sender_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{5,15}$")] | None = None
-    timeout: LongSpan = timedelta(seconds=60)
-    retry_for: LongSpan = timedelta(hours=24)
-    operator: Mailbox | None = None
-
-
-class Relay(Section):
-    """One SMTP server. `security` is `none`, `starttls` or `tls`; the password comes from the environment."""
-
-    host: str
-    port: int
-    security: Literal["none", "starttls", "tls"]
-    user: str | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> "Relay":
-        """The relay of an address such as `smtp://HOST:25`, `smtp+starttls://USER@HOST:587` or `smtps://USER@HOST:465`. Raises Fault."""
-        schemes: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
-            "smtp": ("none", 25), "smtp+starttls": ("starttls", 587), "smtps": ("tls", 465)}
-        try:
-            parts = urlsplit(url)
-            port = parts.port
-        except ValueError:
-            raise Fault(N_("is not a relay such as \"smtp+starttls://user@host:587\"")) from None
-        if parts.scheme not in schemes or not parts.hostname or parts.path.strip("/") or parts.query:
-            raise Fault(N_("is not a relay such as \"smtp+starttls://user@host:587\""))
-        if parts.password:
-            raise Fault(N_("holds a password: put it into PUBLISHER_RELAY_PASSWORD instead"))
-        security, default = schemes[parts.scheme]
-        return cls(host=parts.hostname, port=port or default, security=security, user=unquote(parts.username) if parts.username else None)
-
-    @property
-    def is_loopback(self) -> bool:
-        """Whether mail given to this relay stays on this machine."""
-        return is_loopback(self.host)
 
 
 class Fetch(Section):
@@ -200,6 +148,12 @@ class Newsletter(Section):
     complaint_limit: float = Field(default=0.003, gt=0, le=1)
     canary: int = Field(default=0, ge=0)
     canary_wait: LongSpan = timedelta(minutes=30)
+    on_unknown: Literal["resend", "hold"] = "resend"
+
+    @property
+    def resends(self) -> bool:
+        """Whether a mail whose answer was lost is sent again."""
+        return self.on_unknown == "resend"
 
     @model_validator(mode="after")
     def _least_is_not_over_most(self) -> Self:
@@ -229,6 +183,10 @@ class Settings(Section):
     database: DatabaseSettings = DatabaseSettings()
     web: Web = Web()
     mail: Mail
+    relays: tuple[RelayEntry, ...] = ()
+    limits: tuple[Limit, ...] = ()
+    warm_up: WarmUp = WarmUp()
+    dkim: Dkim = Dkim()
     fetch: Fetch = Fetch()
     paths: Paths = Paths()
     sources: tuple[Source, ...] = ()
@@ -277,6 +235,10 @@ class Settings(Section):
         """The newsletters that the readers of a list get."""
         return [entry for entry in self.newsletters if entry.list == list_name]
 
+    def all_relays(self) -> tuple[RelayEntry, ...]:
+        """Every relay: the entries of `relays`, else the one of `mail.relay`."""
+        return self.relays or (RelayEntry(name=SINGLE, url=self.mail.relay, connections=self.mail.connections),)
+
     def zone_of(self, newsletter: Newsletter) -> str:
         """The zone in which the newsletter's day is decided."""
         return newsletter.timezone or self.site.timezone
@@ -296,13 +258,3 @@ class Settings(Section):
             host = parts.hostname or ""
             return "127.0.0.1" if host.endswith(".localhost") else host, parts.port or (443 if parts.scheme == "https" else 80)
         return None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether `host` names this machine itself."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

@@ -33,3 +33,8 @@ def signing_secret(environ: Mapping[str, str] = os.environ) -> str | None:
 def old_signing_secrets(environ: Mapping[str, str] = os.environ) -> list[str]:
     """Keys that no longer sign and are still accepted: PUBLISHER_SECRET_OLD, separated by commas."""
     return [part.strip() for part in environ.get("PUBLISHER_SECRET_OLD", "").split(",") if part.strip()]
+
+
+def without_ours(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The environment for a process that must know none of this newsroom's settings and secrets."""
+    return {name: value for name, value in environ.items() if not name.startswith("PUBLISHER_")}

@@ -138,18 +138,20 @@ def line_of(text: str, place: tuple[Any, ...]) -> int | None:
 def _cross_check(path: Path, text: str, settings: Settings) -> list[Problem]:
     """Names that must be unique or must exist elsewhere in the file."""
     problems = []
-    for group in ("sources", "lists", "newsletters", "accounts"):
+    for group in ("sources", "lists", "newsletters", "accounts", "relays", "limits"):
         names: set[str] = set()
         for index, entry in enumerate(getattr(settings, group)):
             if entry.name in names:
                 problems.append(Problem(str(path), _("%(key)s: the name %(name)s is given twice", key=group, name=entry.name),
                                         line_of(text, (group, index, "name")), _("give each a name of its own")))
             names.add(entry.name)
-    for group, key, among in (("newsletters", "list", "lists"), ("accounts", "newsletter", "newsletters")):
+    for group, key, among in (("newsletters", "list", "lists"), ("accounts", "newsletter", "newsletters"), ("relays", "newsletters", "newsletters")):
         known = [entry.name for entry in getattr(settings, among)]
         for index, entry in enumerate(getattr(settings, group)):
-            if getattr(entry, key) not in known:
-                problems.append(Problem(str(path), _("%(key)s names %(name)s, which is not in %(among)s", key=f"{group}.#{index + 1}.{key}",
-                                                     name=getattr(entry, key), among=among),
-                                        line_of(text, (group, index, key)), _("known: %(names)s", names=", ".join(known) or "-")))
+            value = getattr(entry, key)
+            for name in (value,) if isinstance(value, str) else value:
+                if name not in known:
+                    problems.append(Problem(str(path), _("%(key)s names %(name)s, which is not in %(among)s", key=f"{group}.#{index + 1}.{key}",
+                                                         name=name, among=among),
+                                            line_of(text, (group, index, key)), _("known: %(names)s", names=", ".join(known) or "-")))
     return problems

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.settings import Account, Relay, Settings
+from publisher.settings import Account, Settings
+from publisher.settings_sending import SINGLE, Relay, RelayEntry
 
 _RELAY = "PUBLISHER_RELAY_PASSWORD"
 _IMAP = "PUBLISHER_IMAP_PASSWORD"
@@ -41,6 +42,19 @@ def relay_password(environ: Mapping[str, str] = os.environ) -> str | None:
     return _secret(_RELAY, environ)
 
 
+def relay_variable(relay: str) -> str:
+    """The variable that holds the secret of a relay: SINGLE → PUBLISHER_RELAY_PASSWORD, tokyo-1 → PUBLISHER_RELAY_TOKYO_1_PASSWORD."""
+    return _RELAY if relay == SINGLE else f"PUBLISHER_RELAY_{re.sub(r'[^A-Z0-9]', '_', relay.upper())}_PASSWORD"
+
+
+def relay_secrets(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The secret of each relay by its name: a password, or a provider's key; one without is not here.
+
+    Raises PublisherError for a file that cannot be read.
+    """
+    return {relay.name: value for relay in settings.all_relays() if (value := _secret(relay_variable(relay.name), environ))}
+
+
 def imap_password(environ: Mapping[str, str] = os.environ) -> str | None:
     """The password of the mailbox in `inbound.imap`, or None. Raises PublisherError for a file that cannot be read."""
     return _secret(_IMAP, environ)
@@ -68,10 +82,12 @@ def credentials_of(account: Account, environ: Mapping[str, str] = os.environ) ->
 
 
 def missing_secrets(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, tuple[str, ...]]:
-    """The variables that are needed and not set, by account; those of the relay under `mail`, of the mailbox under `inbound`."""
+    """The variables that are needed and not set, by account; the relay is `mail`, one of several `relays.NAME`, the mailbox `inbound`."""
     found: dict[str, tuple[str, ...]] = {}
-    if Relay.parse(settings.mail.relay).user and not relay_password(environ):
-        found["mail"] = (_RELAY,)
+    known = relay_secrets(settings, environ)
+    for relay in settings.all_relays():
+        if relay.name not in known and _needs_secret(relay):
+            found[f"relays.{relay.name}" if settings.relays else "mail"] = (relay_variable(relay.name),)
     if settings.inbound.imap and not imap_password(environ):
         found["inbound"] = (_IMAP,)
     for account in settings.accounts:
@@ -79,6 +95,11 @@ def missing_secrets(settings: Settings, environ: Mapping[str, str] = os.environ)
         if missing:
             found[account.name] = missing
     return found
+
+
+def _needs_secret(relay: RelayEntry) -> bool:
+    """A user of SMTP has a password, a provider a key. SES may do without: boto3 finds the role of the machine, for one."""
+    return Relay.parse(relay.url).user is not None if relay.kind == "smtp" else relay.kind != "ses"
 
 
 def _missing(account: Account, environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -129,6 +129,27 @@ def settle_slot(database: Database, slot_id: int, state: str, *, issue_id: int |
         session.execute(update(Slot).where(Slot.id == slot_id).values(state=state, issue_id=issue_id, reason=reason))
 
 
+def hold_passed(database: Database, settings: Settings, now: datetime) -> int:
+    """Note every moment that has passed, and is in no row, as held: this database does not know what left at it. Returns how many."""
+    made = 0
+    for newsletter in settings.newsletters:
+        for rhythm in timetables(newsletter):
+            with database.reading() as session:
+                row = _row(session, newsletter)
+                passed = _passed(session, settings, newsletter, row, now, rhythm, _seen(session, row, rhythm, now))
+            made += sum(_insert(database, Slot(newsletter_id=row.id, rhythm=rhythm, at=at, state="held", reason={"code": "slot_claimed"},
+                                               decided_at=now)) is not None for at in passed)
+    return made
+
+
+def _seen(session: Session, row: NewsletterRow, rhythm: str, now: datetime) -> datetime | None:
+    """The same as `_first_seen`, without noting anything: a digest's timetable that no service has looked at yet has missed nothing."""
+    if rhythm == EACH:
+        return None
+    known = session.get(Installation, _seen_key(row.id, rhythm))
+    return known.noted_at if known is not None else now
+
+
 def held_slots(session: Session, newsletter_id: int | None = None, rhythm: str | None = None) -> list[datetime]:
     """Moments that are held and wait for a person: no issue of their newsletter and rhythm has left since."""
     query = select(Slot.at).where(Slot.state == "held", ~exists().where(
@@ -146,10 +167,7 @@ def pending_slots(database: Database, settings: Settings, newsletter: Newsletter
         held = [(at, "held") for at in held_slots(session, row.id, rhythm)]
         taken = [(at, "due") for at in session.scalars(
             select(Slot.at).where(Slot.newsletter_id == row.id, Slot.rhythm == rhythm, Slot.state == "taken"))]
-        known = session.get(Installation, _seen_key(row.id, rhythm))
-        # A digest's timetable that no service has looked at yet has missed nothing.
-        seen = None if rhythm == EACH else known.noted_at if known is not None else now
-        passed = [] if row.paused_at else _passed(session, settings, newsletter, row, now, rhythm, seen)
+        passed = [] if row.paused_at else _passed(session, settings, newsletter, row, now, rhythm, _seen(session, row, rhythm, now))
     return held + taken + [(at, "due") for at in passed if now - at <= newsletter.grace]
 
 

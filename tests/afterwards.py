@@ -38,7 +38,7 @@ class Afterwards:
     @property
     def press(self) -> Press:
         """What the duties get."""
-        return Press(self.settings, self.database, KEYS, {}, None)
+        return Press(self.settings, self.database, KEYS, {}, {})
 
     def reader(self, address: str = TARO) -> int:
         """The number of a reader."""

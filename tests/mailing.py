@@ -49,7 +49,7 @@ class Newsroom:
 
     def send(self, **more: Any) -> Counts:
         """Send what is due."""
-        return send_issue(self.database, self.settings, KEYS, self.issue_id, clock=self.clock, **({"password": None} | more))
+        return send_issue(self.database, self.settings, KEYS, self.issue_id, clock=self.clock, **({"secrets": {}} | more))
 
     def start(self) -> int:
         """Fix the readers."""

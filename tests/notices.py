@@ -78,7 +78,7 @@ class NoticeRoom:
 
     def send(self, **more: Any) -> NoticeCounts:
         """Send what is due."""
-        return send_notices(self.database, self.settings, KEYS, Letters(self.settings), clock=self.clock, **({"password": None} | more))
+        return send_notices(self.database, self.settings, KEYS, Letters(self.settings), clock=self.clock, **({"secrets": {}} | more))
 
     def row(self, notice_id: int) -> Notice:
         """What is known of a notice."""

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# What a plan may answer to: the verb ("MAIL", "RCPT", "DATA", "." …) and its argument; None means "as usual".
+# What a plan may answer to: the verb ("MAIL", "RCPT", "DATA", "." …) and its argument; None means "as usual". "BODY" is asked when the first line of
+# a body has been read: there the relay may hang up, or answer and hang up. "DATA" is asked also when everybody was refused: some servers say 354.
 HANG_UP = "hang up"
 SILENCE = "silence"
 Plan = Callable[[str, str], str | None]
@@ -35,28 +36,38 @@ class Seen:
 
     sender: str = ""
     recipient: str = ""
+    has_sender: bool = False
+    has_recipient: bool = False
     taken: int = 0
     login: bool = False
+    is_over: bool = False
 
 
 @dataclass
 class Relay:
     """Listens on this machine inside its block. `plan` may change any answer; `credentials` and `tls` ask for a login and for STARTTLS.
 
-    With `tls_at_once` the line is encrypted from the first byte.
+    With `tls_at_once` the line is encrypted from the first byte. `closes_after` so many mails it closes without a word, as Yahoo does;
+    `receive_buffer` is how many bytes the kernel takes in for it.
     """
 
     plan: Plan = lambda _verb, _argument: None
     credentials: tuple[str, str] | None = None
     tls: ssl.SSLContext | None = None
     tls_at_once: bool = False
+    pipelining: bool = True
+    closes_after: int | None = None
+    receive_buffer: int | None = None
     taken: list[Taken] = field(default_factory=list)
+    sessions: list[Seen] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     most_open: int = 0
     port: int = 0
 
     def __enter__(self) -> "Relay":
         self._listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
+        if self.receive_buffer is not None:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
         self.port = self._listener.getsockname()[1]
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -110,6 +121,7 @@ class Relay:
         if self.tls is not None and self.tls_at_once:
             connection = self.tls.wrap_socket(connection, server_side=True)
         stream, seen = connection.makefile("rb"), Seen()
+        self.sessions.append(seen)
         greeting = self.plan("CONNECT", "") or "220 relay.test ESMTP"
         connection.sendall(f"{greeting}\r\n".encode())
         while line := stream.readline():
@@ -120,14 +132,15 @@ class Relay:
             answer = self.plan(verb, argument) or self._usual(verb, argument, seen)
             if not self._say(connection, answer):
                 return
+            self._note(verb, answer, seen)
             if verb == "STARTTLS" and self.tls is not None:
                 stream.close()
                 connection = self.tls.wrap_socket(connection, server_side=True)
-                stream, seen = connection.makefile("rb"), Seen()
+                stream, seen.login = connection.makefile("rb"), False
             elif verb == "AUTH" and answer.startswith("334"):
                 self._say(connection, self._login(base64.b64decode(stream.readline()).split(b"\0"), seen))
             elif verb == "DATA" and answer.startswith("354"):
-                if not self._say(connection, self._take(stream, seen)):
+                if not self._say(connection, self._take(stream, seen)) or seen.is_over or seen.taken == self.closes_after:
                     return
             elif verb == "QUIT":
                 return
@@ -144,7 +157,8 @@ class Relay:
 
     def _usual(self, verb: str, argument: str, seen: Seen) -> str:
         if verb in ("EHLO", "HELO"):
-            offers = ["relay.test", *(["STARTTLS"] if self.tls and not self.tls_at_once else []), *(["AUTH PLAIN"] if self.credentials else []), "8BITMIME"]
+            offers = ["relay.test", *(["PIPELINING"] if self.pipelining else []), *(["STARTTLS"] if self.tls and not self.tls_at_once else []),
+                      *(["AUTH PLAIN"] if self.credentials else []), "8BITMIME"]
             return "\r\n".join(f"250{'-' if index < len(offers) - 1 else ' '}{offer}" for index, offer in enumerate(offers))
         if verb == "STARTTLS":
             return "220 go ahead" if self.tls else "502 not here"
@@ -154,25 +168,47 @@ class Relay:
         if verb == "MAIL":
             if self.credentials and not seen.login:
                 return "530 5.7.0 login first"
+            if seen.has_sender:
+                return "503 5.5.1 Error: nested MAIL command"
             seen.sender, seen.recipient = argument.partition(":<")[2].partition(">")[0], ""
             return "250 2.1.0 ok"
         if verb == "RCPT":
             seen.recipient = argument.partition(":<")[2].rpartition(">")[0]
-            return "250 2.1.5 ok"
+            return "250 2.1.5 ok" if seen.has_sender else "503 5.5.1 Error: need MAIL command"
+        if verb == "DATA" and not seen.has_recipient:
+            # As Postfix has it.
+            return "554 5.5.1 Error: no valid recipients" if seen.has_sender else "503 5.5.1 Error: need RCPT command"
         return {"DATA": "354 go on", "RSET": "250 ok", "NOOP": "250 ok", "QUIT": "221 bye"}.get(verb, "500 what?")
+
+    def _note(self, verb: str, answer: str, seen: Seen) -> None:
+        """What the answer makes of the transaction."""
+        if verb in ("EHLO", "HELO", "RSET"):
+            seen.has_sender = seen.has_recipient = False
+        elif verb == "MAIL":
+            seen.has_sender, seen.has_recipient = seen.has_sender or answer.startswith("2"), False
+        elif verb == "RCPT":
+            seen.has_recipient = seen.has_recipient or answer.startswith("2")
 
     def _login(self, parts: list[bytes], seen: Seen) -> str:
         seen.login = self.credentials is not None and [part.decode() for part in parts[1:]] == list(self.credentials)
         return "235 2.7.0 welcome" if seen.login else "535 5.7.8 no"
 
     def _take(self, stream: object, seen: Seen) -> str:
-        lines = []
+        lines: list[bytes] = []
         while (line := stream.readline()) not in (b".\r\n", b""):  # type: ignore[attr-defined]
+            early = self.plan("BODY", seen.recipient) if not lines else None
+            if early is not None:
+                seen.is_over = True
+                return early
             lines.append(line[1:] if line.startswith(b".") else line)
         if line == b"":
             return HANG_UP
+        for_somebody, seen.has_sender, seen.has_recipient = seen.has_recipient, False, False
+        if not for_somebody:
+            return "554 5.5.1 Error: no valid recipients"
         answer = self.plan(".", seen.recipient)
         if answer is None or answer in (HANG_UP, SILENCE) or answer.startswith("2"):
             with self._lock:
                 self.taken.append(Taken(seen.sender, seen.recipient, b"".join(lines)))
+            seen.taken += 1
         return answer or "250 2.0.0 queued"

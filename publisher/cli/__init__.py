@@ -17,9 +17,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     use_language(interface_language(given))
     # Help texts and the names of parameters are made when the commands are imported: the language must stand first.
-    from publisher.cli.clicks_words import translate_click
+    try:
+        from publisher.cli.clicks_words import translate_click
 
-    translate_click()
-    from publisher.cli.commands import publisher
-
+        translate_click()
+        from publisher.cli.commands import publisher
+    except KeyboardInterrupt:
+        # Stopped before it had begun: what a shell says of a program that Ctrl-C ended.
+        sys.exit(130)
     publisher.main(given, prog_name="publisher")

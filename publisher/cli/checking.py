@@ -5,8 +5,9 @@ from urllib.parse import urlsplit
 
 from publisher.errors import Problem
 from publisher.i18n import _
-from publisher.settings import Settings, is_loopback
+from publisher.settings import Settings
 from publisher.settings_file import line_of
+from publisher.settings_sending import is_loopback
 from subscribers.mailbox.recipients import ACTS, TAKEN
 
 

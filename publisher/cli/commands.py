@@ -10,7 +10,10 @@ from sqlalchemy.exc import DBAPIError
 from publisher import __version__
 from publisher.cli import rights as _rights  # noqa: F401 - its commands register themselves
 from publisher.cli import subscribers_files as _files  # noqa: F401 - as rights
+from publisher.cli import unknown as _unknown  # noqa: F401 - as rights
 from publisher.cli.demo import demo
+from publisher.cli.dkim import dkim
+from publisher.cli.doctor import doctor
 from publisher.cli.events import events
 from publisher.cli.frame import FAILED, Desk, examples
 from publisher.cli.issues import issues
@@ -21,12 +24,17 @@ from publisher.cli.moving import import_newsroom
 from publisher.cli.newsletters import newsletters
 from publisher.cli.notices import notices
 from publisher.cli.posts import posts
+from publisher.cli.primary import primary
+from publisher.cli.rehearse import rehearse
 from publisher.cli.relay import relay
+from publisher.cli.relays import relays
 from publisher.cli.send import send
 from publisher.cli.serve import run
 from publisher.cli.setup import check, init
 from publisher.cli.stories import stories
 from publisher.cli.subscribers import subscribers
+from publisher.cli.work import work
+from publisher.deliver.faults import as_trouble
 from publisher.errors import PublisherError
 from publisher.i18n import LANGUAGES, _
 
@@ -41,8 +49,9 @@ class Border(click.Group):
         except PublisherError as error:
             click.echo(f"✗ {error}", err=True)
             ctx.exit(error.exit_code)
-        except DBAPIError as error:
-            click.echo("✗ " + _("the database refused: %(reason)s", reason=str(error.orig).splitlines()[0]), err=True)
+        except (DBAPIError, MemoryError) as error:
+            said = str(error.orig).splitlines()[0] if isinstance(error, DBAPIError) else ""
+            click.echo(f"✗ {as_trouble(error) or _('the database refused: %(reason)s', reason=said)}", err=True)
             ctx.exit(FAILED)
         except BrokenPipeError:
             # The reader of our output (`| head`) has gone; that is no fault of this command.
@@ -68,6 +77,6 @@ def publisher(ctx: click.Context, config: Path | None, lang: str | None) -> None
     ctx.obj = Desk(config)
 
 
-for command in (demo, init, check, stories, subscribers, lists, send, issues, newsletters, events, notices, mail, posts, ledger, run, relay,
-                import_newsroom):
+for command in (demo, init, check, doctor, stories, subscribers, lists, send, issues, newsletters, events, notices, mail, posts, ledger, run, work,
+                relay, relays, primary, rehearse, import_newsroom, dkim):
     publisher.add_command(command)

@@ -2,6 +2,7 @@
 
 import tempfile
 import webbrowser
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ from sqlalchemy import func, select
 from publisher.cli.frame import OK, Desk, examples, json_option, pass_desk, yes_option
 from publisher.cli.posts import print_posts
 from publisher.cli.send import newsletter_or_error, read_all
-from publisher.cli.sending import approve_and_send, issue_or_error, number_of, report_sent, show_issue, show_passed, waiting_words
+from publisher.cli.sending import approve_and_send, issue_or_error, number_of, report_sent, show_issue, show_passed, unknown_words, waiting_words
 from publisher.compose.preview import preview_issue
 from publisher.curate.desk import approve_issue
 from publisher.deliver import control
+from publisher.deliver.dispatch.waits import waits
 from publisher.deliver.message import preview as preview_mail
 from publisher.errors import PublisherError
 from publisher.i18n import _
@@ -98,7 +100,10 @@ def show(desk: Desk, issue_id: int, as_json: bool) -> None:
         desk.say(_("Mails: %(accepted)s accepted, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting of %(total)s",
                    accepted=mails.accepted, refused=mails.refused, skipped=mails.skipped, waiting=mails.unfinished, total=mails.total))
         if wait.mails:
-            desk.say("… " + waiting_words(desk, wait))
+            for line in waiting_words(desk, issue_id):
+                desk.say("… " + line)
+        if mails.unknown and issue.state in ("sending", "paused"):
+            desk.say("! " + unknown_words(desk, name, issue_id, mails.unknown))
         if any(came_back.values()):
             desk.say(_("Came back: %(hard)s no such address, %(soft)s for now, %(blocked)s blocked, %(complaint)s complaints", **came_back))
         return
@@ -112,6 +117,7 @@ def show(desk: Desk, issue_id: int, as_json: bool) -> None:
                      "approved_by": issue.approved_by, "approved_at": issue.approved_at, "started_at": issue.started_at,
                      "mails": {key: getattr(mails, key) for key in ("total", "accepted", "refused", "deferred", "unknown", "skipped", "queued")},
                      "waiting_for_their_hour": {"mails": wait.mails, "first": wait.first, "last": wait.last},
+                     "waits": [asdict(one) for one in waits(desk.database, issue_id, desk.now())],
                      "came_back": came_back})
 
 
@@ -212,7 +218,10 @@ def resume(desk: Desk, issue_id: int | None, yes: bool, as_json: bool) -> None:
     else:
         issue, _name = issue_or_error(desk, issue_id)
         if issue.state == "cancelled":
-            raise PublisherError(_("issue %(id)s was cancelled", id=issue_id), remedy=_("its stories are free for the next one: publisher send"))
+            told = control.counts(desk.database, issue_id).accepted
+            raise PublisherError(_("issue %(id)s was cancelled", id=issue_id),
+                                 remedy=_("the readers who did not get it will not, and its stories count as told") if told
+                                 else _("its stories are free for the next one: publisher send"))
         if issue.state == "sent":
             # What came back afterwards may have paused its newsletter.
             if let_go_on(desk.database, issue_id) and not as_json:

@@ -61,13 +61,13 @@ def receive(desk: Desk, recipient: str, sender: str | None) -> None:
 
 def _received(desk: Desk, recipient: str, sender: str | None, stream: BinaryIO) -> int:
     # A mail in a pipe is one process each: what it does not need it does not load.
-    from publisher.cli.serve import configure_logs
+    from publisher.logs import configure_logs
     from publisher.mailroom.reception import Reception, TryLater
-    from publisher.settings_secrets import relay_password
+    from publisher.settings_secrets import relay_secrets
     from publisher.track.inbound import Envelope
 
     configure_logs()
-    reception = Reception(desk.database, desk.settings, desk.keys, relay_password(), desk.now)
+    reception = Reception(desk.database, desk.settings, desk.keys, relay_secrets(desk.settings), desk.now)
     data = _whole(stream, desk.settings.inbound.largest + 1)
     if not reception.takes(recipient):
         return NO_USER

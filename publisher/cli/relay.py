@@ -10,7 +10,7 @@ from publisher.cli.frame import Desk, examples, pass_desk
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.practice import PracticeRelay
-from publisher.settings import is_loopback
+from publisher.settings_sending import is_loopback
 
 
 @click.command(help=_("Run a relay for practice: every mail is kept as a file, none is sent on.") + "\n\n" + examples(

@@ -17,6 +17,7 @@ from publisher.ingest.reading import read_sources
 from publisher.jobs import check_sending, make_digest, make_issue, making
 from publisher.locks import hold
 from publisher.models import NewsletterRow
+from publisher.primary import check_primary
 from publisher.reasons import sentence
 from publisher.settings import Newsletter
 from publisher.timetable import pending_slots
@@ -37,6 +38,7 @@ def send(desk: Desk, newsletter: str, rhythm: str | None, ignore_pending: bool, 
     chosen, kind = newsletter_or_error(desk, newsletter), rhythm or EACH
     if not dry_run:
         check_sending(desk.settings)
+        check_primary(desk.database, desk.settings, desk.now())
         desk.need_somebody(yes=yes or chosen.approval == "required")
         _refuse_unfinished(desk, chosen, kind)
         if not ignore_pending:

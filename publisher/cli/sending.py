@@ -1,9 +1,5 @@
 """What the commands that send have in common: show what goes out, ask, send with a bar, say what is known."""
 
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,13 +13,17 @@ from publisher.clock import local_date
 from publisher.compose.law import law_problems
 from publisher.curate.choose import Choice
 from publisher.curate.desk import approve_issue
-from publisher.deliver.control import Waiting, resume, waiting
+from publisher.deliver.control import resume, waiting
+from publisher.deliver.dispatch.waits import WaitingFor, ask_again, in_words, waits
 from publisher.errors import PublisherError
 from publisher.i18n import N_, _, ngettext
 from publisher.jobs import Press, Sent, check_sending, finish_draft, send
 from publisher.models import AccountRow, Delivery, Edition, Issue, NewsletterRow, Pick, Post
-from publisher.reasons import sentence
+from publisher.models_mail import Notice
+from publisher.primary import check_primary
+from publisher.reasons import PAUSES, sentence
 from publisher.settings import Newsletter
+from publisher.signals import stopped_by_signals
 from publisher.watch import let_go_on, look_at
 from subscribers.models import Subscription
 
@@ -74,12 +74,41 @@ def number_of(issue: Issue) -> str:
     return str(issue.number) if issue.number > 0 else "–"
 
 
-def waiting_words(desk: Desk, wait: Waiting) -> str:
-    """How many mails wait for the hour of their readers or for the canary, and until when, in the newsroom's zone."""
+def waiting_words(desk: Desk, issue_id: int) -> list[str]:
+    """What the mails of an issue wait for, and until when, in the newsroom's zone: a line a reason."""
     zone = ZoneInfo(desk.settings.site.timezone)
-    last = wait.last.astimezone(zone).strftime("%Y-%m-%d %H:%M") if wait.last else "–"
-    return ngettext("%(n)s mail waits for its moment (the reader's hour, or the canary): %(last)s",
-                    "%(n)s mails wait for their moment (the readers' hours, or the canary), the last until %(last)s", wait.mails, last=last)
+
+    def line(wait: WaitingFor) -> str:
+        last = wait.last.astimezone(zone).strftime("%Y-%m-%d %H:%M")
+        if wait.reason is None:
+            return ngettext("%(n)s mail waits for its moment (the reader's hour, or the canary): %(last)s",
+                            "%(n)s mails wait for their moment (the readers' hours, or the canary), the last until %(last)s", wait.mails, last=last)
+        return ngettext("%(n)s mail waits until %(last)s: %(why)s (see: publisher relays)",
+                        "%(n)s mails wait until %(last)s: %(why)s (see: publisher relays)", wait.mails, last=last, why=in_words(wait.reason))
+
+    return [line(wait) for wait in waits(desk.database, issue_id, desk.now())]
+
+
+def why_paused(desk: Desk, issue_id: int) -> str | None:
+    """The sentence with which an issue was paused by itself, if it was."""
+    with desk.database.reading() as session:
+        told = [notice.data for notice in session.scalars(select(Notice).where(Notice.kind == "alert").order_by(Notice.id.desc()).limit(200))]
+    found = next((data for data in told if data.get("issue_id") == issue_id and data.get("code") in PAUSES), None)
+    return sentence(found, local_date(desk.now(), desk.settings.site.timezone)) if found else None
+
+
+def unknown_words(desk: Desk, newsletter: str, issue_id: int, number: int) -> str:
+    """What becomes of the mails whose answer was lost: they wait for a person's word, or leave again by themselves."""
+    if _holds(desk, newsletter):
+        return ngettext("%(n)s mail is unknown and waits for your word: publisher issues unknown %(id)s",
+                        "%(n)s mails are unknown and wait for your word: publisher issues unknown %(id)s", number, id=issue_id)
+    return ngettext("%(n)s mail is unknown and is sent again with the same Message-ID: publisher issues unknown %(id)s",
+                    "%(n)s mails are unknown and are sent again with the same Message-ID: publisher issues unknown %(id)s", number, id=issue_id)
+
+
+def _holds(desk: Desk, newsletter: str) -> bool:
+    found = desk.settings.newsletter(newsletter)
+    return found is not None and found.on_unknown == "hold"
 
 
 def _readers(session: Session, newsletter: Newsletter | None, issue: Issue) -> int:
@@ -105,6 +134,9 @@ def show_issue(desk: Desk, issue_id: int) -> None:
         desk.say(_("Issue %(id)s — %(name)s no. %(number)s (%(state)s)", id=issue.id, name=name, number=number_of(issue), state=_(issue.state)))
     else:
         desk.say(_("Issue %(id)s — %(name)s, %(digest)s (%(state)s)", id=issue.id, name=name, digest=number_of(issue), state=_(issue.state)))
+    why = why_paused(desk, issue_id) if issue.state == "paused" else None
+    if why is not None:
+        desk.say("! " + why)
     desk.say(_("Subject: %(subject)s", subject=issue.subject))
     desk.table(("#", _("section"), _("headline"), _("source")), picks, _("No stories."))
     desk.say(_("Readers: %(readers)s · posts: %(posts)s", readers=readers, posts=posts))
@@ -119,6 +151,7 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
     if issue.state in ("sent", "cancelled"):
         raise PublisherError(_("issue %(id)s is %(state)s: nothing is left to send", id=issue_id, state=_(issue.state)))
     check_sending(desk.settings)
+    check_primary(desk.database, desk.settings, desk.now())
     if issue.state == "draft":
         finish_draft(press, issue_id, desk.now())
         issue, name = issue_or_error(desk, issue_id)
@@ -137,8 +170,10 @@ def approve_and_send(desk: Desk, issue_id: int, *, yes: bool, as_json: bool) -> 
         let_go_on(desk.database, issue_id)
     elif issue.state == "sending":
         _look(desk, press, issue_id)
+    # A person asks for it: what waits for a relay is asked about anew, in case publisher.toml lets it go by now.
+    ask_again(desk.database, issue_id, desk.now())
     warn_of_closed(desk, press)
-    with desk.progress(_("Sending")) as update, _stopped_by_signals() as stop:
+    with desk.progress(_("Sending")) as update, stopped_by_signals() as stop:
         sent = send(press, issue_id, desk.now, progress=lambda counts: update(counts.total - counts.unfinished, counts.total), stop=stop)
     _look(desk, press, issue_id)
     return sent
@@ -149,18 +184,6 @@ def _look(desk: Desk, press: Press, issue_id: int) -> None:
     found = look_at(press, issue_id, desk.now())
     if found is not None:
         desk.warn("! " + sentence(found, local_date(desk.now(), desk.settings.site.timezone)))
-
-
-@contextmanager
-def _stopped_by_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set: what is on the wire is finished, the rest waits, and the command says so."""
-    stop = threading.Event()
-    before = {number: signal.signal(number, lambda *_args: stop.set()) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def warn_of_closed(desk: Desk, press: Press) -> None:
@@ -188,14 +211,19 @@ def report_sent(desk: Desk, issue_id: int, sent: Sent, *, as_json: bool) -> None
         if made.accepted or made.refused or made.deferred or made.unknown or made.skipped:
             desk.say("✓ " + _("Posts: %(accepted)s made, %(refused)s refused, %(skipped)s skipped, %(waiting)s waiting",
                               accepted=made.accepted, refused=made.refused, skipped=made.skipped, waiting=made.deferred + made.unknown))
-        if mails.unfinished and issue_or_error(desk, issue_id)[0].state == "paused":
+        issue, newsletter = issue_or_error(desk, issue_id)
+        if mails.unfinished and issue.state == "paused":
             desk.warn("… " + _("%(n)s mails wait because the issue is paused: publisher issues resume %(id)s", n=mails.unfinished, id=issue_id))
         elif mails.unfinished:
             wait = waiting(desk.database, issue_id, desk.now())
             if wait.mails:
-                desk.warn("… " + waiting_words(desk, wait))
+                for line in waiting_words(desk, issue_id):
+                    desk.warn("… " + line)
                 desk.warn("  " + _("publisher run sends them then, or: publisher issues resume %(id)s", id=issue_id))
-            if mails.unfinished > wait.mails:
-                desk.warn("… " + _("%(n)s mails wait for another try: publisher issues resume %(id)s, or leave it to publisher run",
-                                   n=mails.unfinished - wait.mails, id=issue_id))
+            held = mails.unknown if _holds(desk, newsletter) else 0
+            if held:
+                desk.warn("! " + unknown_words(desk, newsletter, issue_id, held))
+            if mails.unfinished > wait.mails + held:
+                desk.warn("… " + _("%(n)s mails are not sent yet: publisher issues resume %(id)s, or leave it to publisher run",
+                                   n=mails.unfinished - wait.mails - held, id=issue_id))
     raise click.exceptions.Exit(LEFT_OVER if sent.mails.unfinished else OK)

@@ -1,9 +1,6 @@
 """`publisher run`: the background service, timetable and pages in one process."""
 
-import logging
 import os
-import signal
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -17,9 +14,12 @@ from publisher.compose.law import law_problems
 from publisher.errors import PublisherError, SettingsError
 from publisher.i18n import _
 from publisher.jobs import Press
+from publisher.logs import configure_logs
 from publisher.schedule import Service
 from publisher.settings_file import load_settings
 from publisher.settings_secrets import hook_secrets
+from publisher.signals import stopped_by_signals
+from publisher.work.tables import need_postgres
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,24 +32,25 @@ STOP_WITHIN = 8.0
 
 @click.command(help=_("Keep the timetable, poll the sources, send what is due, serve the pages that mails link to.") + "\n\n" + examples(
     "publisher run", "publisher --config /etc/publisher.toml run"))
+@click.option("--no-work", "no_work", is_flag=True, help=_("Leave the sending of issues to publisher work; needs PostgreSQL."))
 @pass_desk
-def run(desk: Desk) -> None:
+def run(desk: Desk, no_work: bool) -> None:
     """Run until SIGTERM or SIGINT; a changed publisher.toml is taken up by itself. Ends with 0."""
+    if no_work:
+        need_postgres(desk.database)
     configure_logs()
     log = structlog.get_logger("publisher")
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_args: stop.set())
-    _round(desk, stop, log)
-    while not stop.is_set():
-        # What a changed file asks for may be impossible (a port in use, a credential missing): said, and tried again until it is mended.
-        try:
-            _round(desk, stop, log)
-        except PublisherError as error:
-            log.error("configuration_refused", reason=str(error))
-            _close(desk)
-            _await_change(desk, stop, log)
-    os._exit(0)
+    with stopped_by_signals() as stop:
+        _round(desk, stop, log, works=not no_work)
+        while not stop.is_set():
+            # What a changed file asks for may be impossible (a port in use, a credential missing): said, and tried again until it is mended.
+            try:
+                _round(desk, stop, log, works=not no_work)
+            except PublisherError as error:
+                log.error("configuration_refused", reason=str(error))
+                _close(desk)
+                _await_change(desk, stop, log)
+        os._exit(0)
 
 
 def _await_change(desk: Desk, stop: threading.Event, log: Any) -> None:
@@ -68,7 +69,7 @@ def _close(desk: Desk) -> None:
         opened.close()
 
 
-def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
+def _round(desk: Desk, stop: threading.Event, log: Any, *, works: bool) -> None:
     """Serve with one configuration until it changes or the service is to stop."""
     opened, settings = desk.publisher, desk.settings
     press = opened.press()
@@ -76,7 +77,7 @@ def _round(desk: Desk, stop: threading.Event, log: Any) -> None:
         log.warning("account_closed", account=name, reason=str(error))
     for problem in law_problems(settings):
         log.warning("law", problem=str(problem))
-    service = Service(press, utc_now)
+    service = Service(press, utc_now, works=works)
     server, thread, door = _doors(desk, press, service)
     service.start()
     log.info("started", newsletters=[entry.name for entry in settings.newsletters], listen=_address(server),
@@ -108,7 +109,7 @@ def _doors(desk: Desk, press: Press, service: Service) -> "tuple[uvicorn.Server 
     from publisher.mailroom.reception import Reception
     from publisher.mailroom.server import MailServer
 
-    door = MailServer.opened(Reception(press.database, press.settings, press.keys, press.password, utc_now))
+    door = MailServer.opened(Reception(press.database, press.settings, press.keys, press.secrets, utc_now))
     try:
         server, thread = _web(desk, service)
     except PublisherError:
@@ -171,15 +172,3 @@ def _web(desk: Desk, service: Service) -> "tuple[uvicorn.Server, threading.Threa
                                  remedy=_("another program may be using the port: change web.listen"))
         time.sleep(0.05)
     return server, thread
-
-
-def configure_logs() -> None:
-    """Structured lines on standard error, one JSON object each, without addresses or secrets."""
-    logging.basicConfig(level=logging.WARNING)
-    # What these say of a broken form or a missed minute is no line of ours, and no operator can act on it.
-    for library in ("apscheduler", "python_multipart"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-    structlog.configure(
-        processors=[structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True),
-                    structlog.processors.ExceptionRenderer(), structlog.processors.JSONRenderer(ensure_ascii=False)],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr))

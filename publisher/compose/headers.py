@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from publisher.compose.issue import title_of
 from publisher.links import issue_url, list_address
-from publisher.settings import Newsletter, Settings, is_loopback
+from publisher.settings import Newsletter, Settings
+from publisher.settings_sending import is_loopback
 from publisher.text.clean import clean_line
 
 _LONGEST_LIST_ID = 255

@@ -1,26 +1,29 @@
-"""Takes mails for an attempt and settles them, in batches: compare-and-set, with every reader's wish looked at once more."""
+"""Takes mails for an attempt and settles them, in sets: compare-and-set, with every reader's wish looked at once more."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, select, update
+from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.orm import Session
 
-from publisher.db import Database
-from publisher.deliver.journal import Entry, Journal
+from publisher.db import Database, UtcDateTime
+from publisher.deliver.due import states_tried
+from publisher.deliver.headers import ascii_domain
+from publisher.deliver.message import NO_MAIL, Mail
 from publisher.deliver.retry import next_try
+from publisher.deliver.slices import Span, is_ours
 from publisher.deliver.verdict import Verdict
 from publisher.models import Delivery, Issue
+from publisher.settings_sending import SINGLE
 from subscribers.models import Subscriber, Subscription, Suppression
 
-_AT_ONCE = 500
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Claimed:
-    """One mail in our hands: its row says `sending`, and nothing of it has left yet."""
+    """One mail in our hands: its row says `sending`, and nothing of it has left yet. `again`: it was on the wire before, and its answer was lost."""
 
     delivery_id: int
     subscriber_id: int
@@ -28,9 +31,23 @@ class Claimed:
     attempts: int
     first_tried_at: datetime
     edition_id: int
+    again: bool = False
+    relay: str = SINGLE
+    group: str | None = None
+    losses: int = 0
+    mail: Mail = NO_MAIL
+    host: str = ""
+
+    @property
+    def domain(self) -> str:
+        """The domain of the reader's address as mail servers know it: in ASCII and in lower case."""
+        if not self.host:
+            host = self.address.rpartition("@")[2].lower()
+            self.host = host if host.isascii() else ascii_domain(host)
+        return self.host
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Settled:
     """One outcome on its way to the database."""
 
@@ -39,153 +56,187 @@ class Settled:
     at: datetime
 
 
-def claim(database: Database, issue_id: int, list_id: int, now: datetime, most: int, *, thorough: bool = True) -> list[Claimed] | None:
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A mail that may not leave yet: its row stays, and says until when and why."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a claim found. `ended`: nothing more is due; else there may be more, also when all that it looked at has to wait."""
+
+    mails: list[Claimed]
+    ended: bool
+
+
+# A list of which every mail has to wait is written down in so many steps a transaction: nobody else waits long meanwhile.
+_BATCHES = 4
+# Which relay takes each of the mails, or until when it waits; in the claim's transaction.
+Decide = Callable[[Session, Sequence[Claimed], datetime], Iterable["str | Later"]]
+
+
+def claim(database: Database, span: Span, list_id: int, now: datetime, most: int, *, thorough: bool = True) -> list[Claimed] | None:
+    """At most `most` due mails of a slice in a transaction of their own; see `claim_in`."""
+    with database.writing() as session:
+        claims = claim_in(session, span, list_id, now, most, thorough=thorough)
+        return claims.mails if claims is not None else None
+
+
+def claim_in(session: Session, span: Span, list_id: int, now: datetime, most: int, *, thorough: bool = True, resend: bool = True,
+             decide: Decide | None = None) -> Claims | None:
     """At most `most` due mails, their rows set to `sending`; those whose readers left or were suppressed are skipped for good.
 
-    None when the issue is no longer being sent. An empty list means that nothing is due now; without `thorough` there may be mails behind some that
-    have to wait.
+    None when the issue is no longer being sent, or the slice no longer ours. Without `thorough` there may be due mails behind some that have to wait.
+    Without `resend` those whose answer was lost are left to a person.
     """
-    with database.writing() as session:
-        while True:
-            # Locked where the server knows how: a cancelling that commits between look and claim would be overwritten.
-            if session.scalar(select(Issue.state).where(Issue.id == issue_id).with_for_update()) != "sending":
-                return None
-            rows = _due(session, issue_id, now, most, thorough=thorough)
-            if not rows:
-                return []
-            claimed = _take(session, rows, list_id, now)
-            if claimed:
-                return claimed
+    # Locked where the server knows how: a cancelling that commits between look and claim would be overwritten.
+    state = session.scalar(select(Issue.state).where(Issue.id == span.issue_id).with_for_update(read=True))
+    if state != "sending" or not is_ours(session, span):
+        return None
+    for _batch in range(_BATCHES if most else 0):
+        rows = _due(session, span, list_id, now, most, thorough=thorough, resend=resend)
+        if not rows:
+            return Claims([], ended=True)
+        claimed = _take(session, rows, now, decide)
+        if claimed:
+            return Claims(claimed, ended=False)
+    return Claims([], ended=False)
 
 
-def _due(session: Session, issue_id: int, now: datetime, most: int, *, thorough: bool) -> list[Delivery]:
+_MOMENT = UtcDateTime()
+# Built once: to build a statement and to find its compiled form takes longer than the database needs for a small one.
+_ROWS = (select(Delivery.id, Delivery.subscriber_id, Delivery.attempts, Delivery.first_tried_at, Delivery.edition_id, Delivery.state,
+                Delivery.not_before, Subscriber.address, Subscription.state.label("member"), Suppression.address_hash)
+         .outerjoin(Subscriber, Subscriber.id == Delivery.subscriber_id)
+         .outerjoin(Subscription, (Subscription.subscriber_id == Delivery.subscriber_id) & (Subscription.list_id == bindparam("list_id")))
+         .outerjoin(Suppression, Suppression.address_hash == Subscriber.address_hash)
+         .where(Delivery.issue_id == bindparam("issue_id"), Delivery.id.between(bindparam("first_id"), bindparam("last_id")),
+                Delivery.state == bindparam("state")).order_by(Delivery.id).limit(bindparam("most")))
+_DUE_ROWS = _ROWS.where((Delivery.not_before.is_(None)) | (Delivery.not_before <= bindparam("now")))
+_CLAIM = (update(Delivery).where(Delivery.id.in_(bindparam("ids", expanding=True)))
+          .values(state="sending", attempts=Delivery.attempts + 1, relay=bindparam("by"),
+                  first_tried_at=func.coalesce(Delivery.first_tried_at, bindparam("now", type_=_MOMENT))))
+
+
+def _due(session: Session, span: Span, list_id: int, now: datetime, most: int, *, thorough: bool, resend: bool) -> list[Any]:
     """What a dead process may have left on the wire first, then new mails, then those whose pause is over."""
-    found: list[Delivery] = []
-    for state in ("unknown", "queued", "deferred"):
+    found: list[Any] = []
+    execute = session.connection().execute
+    for state in states_tried(resend=resend):
         if len(found) >= most:
             break
-        waiting = select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == state).order_by(Delivery.id)
-        due = waiting.where(is_due(now)).limit(most - len(found))
+        given = {"list_id": list_id, "issue_id": span.issue_id, "first_id": span.first_id, "last_id": span.last_id, "state": state,
+                 "most": most - len(found), "now": now}
         if state == "queued":
             # Their ids stand in the order in which they are due: when the first ones are not, a million behind them need no look. Somebody may
             # have put off some of them since, so that the order holds no more: then the long look finds the rest.
-            head = [row for row in session.scalars(waiting.limit(most - len(found))) if row.not_before is None or row.not_before <= now]
-            found += head or (session.scalars(due) if thorough else ())
+            head = [row for row in execute(_ROWS, given).all() if row.not_before is None or row.not_before <= now]
+            found += head or (execute(_DUE_ROWS, given).all() if thorough else ())
         else:
-            found += session.scalars(due)
+            found += execute(_DUE_ROWS, given).all()
     return found
 
 
-def is_due(now: datetime) -> ColumnElement[bool]:
-    """The condition for rows that may be tried now."""
-    return (Delivery.not_before.is_(None)) | (Delivery.not_before <= now)
-
-
-def _take(session: Session, rows: Sequence[Delivery], list_id: int, now: datetime) -> list[Claimed]:
-    people = {found[0]: found for found in session.execute(
-        select(Subscriber.id, Subscriber.address, Subscription.state, Suppression.address_hash)
-        .outerjoin(Subscription, (Subscription.subscriber_id == Subscriber.id) & (Subscription.list_id == list_id))
-        .outerjoin(Suppression, Suppression.address_hash == Subscriber.address_hash)
-        .where(Subscriber.id.in_([row.subscriber_id for row in rows])))}
-    claimed = []
-    for row in rows:
-        _id, address, state, suppressed = people.get(row.subscriber_id, (row.subscriber_id, "", None, None))
-        if state != "subscribed" or suppressed:
-            row.state, row.reason, row.settled_at = "skipped", "suppressed" if suppressed else "left", now
-            continue
-        row.state, row.attempts, row.first_tried_at = "sending", row.attempts + 1, row.first_tried_at or now
-        claimed.append(Claimed(row.id, row.subscriber_id, address, row.attempts, row.first_tried_at, row.edition_id))
+def _take(session: Session, rows: Sequence[Any], now: datetime, decide: Decide | None) -> list[Claimed]:
+    wanted, gone = [], []
+    for delivery_id, subscriber_id, attempts, first_tried_at, edition_id, state, _not_before, address, member, suppressed in rows:
+        if member == "subscribed" and suppressed is None:
+            wanted.append(Claimed(delivery_id, subscriber_id, address, attempts + 1, first_tried_at or now, edition_id, state == "unknown"))
+        else:
+            gone.append({"row": delivery_id, "why": "suppressed" if suppressed is not None else "left"})
+    if gone:
+        session.connection().execute(update(Delivery).where(Delivery.id == bindparam("row"))
+                                     .values(state="skipped", reason=bindparam("why"), settled_at=now), gone)
+    claimed = wanted if decide is None else _decided(session, wanted, now, decide)
+    for relay in {mail.relay for mail in claimed}:
+        ids = [mail.delivery_id for mail in claimed if mail.relay == relay]
+        session.connection().execute(_CLAIM, {"ids": ids, "now": now, "by": relay})
     return claimed
 
 
-def release(database: Database, mails: Sequence[Claimed], now: datetime) -> None:
-    """Give back mails of which nothing left; those of a cancelled issue are skipped."""
+def _decided(session: Session, wanted: list[Claimed], now: datetime, decide: Decide) -> list[Claimed]:
+    claimed, later = [], []
+    for mail, way in zip(wanted, decide(session, wanted, now), strict=True):
+        if isinstance(way, Later):
+            later.append({"row": mail.delivery_id, "due": way.until, "why": way.reason})
+        else:
+            mail.relay = way
+            claimed.append(mail)
+    if later:
+        session.connection().execute(update(Delivery).where(Delivery.id == bindparam("row"))
+                                     .values(not_before=bindparam("due"), reason=bindparam("why")), later)
+    return claimed
+
+
+def release(database: Database, mails: Sequence[Claimed], now: datetime, span: Span | None = None) -> None:
+    """Give back mails of which nothing left; those of a cancelled issue are skipped.
+
+    Those of a slice (`span`) that somebody took over stay as they are: they are his, and may be on his wire.
+    """
     if not mails:
         return
+    ids = [mail.delivery_id for mail in mails]
     with database.writing() as session:
-        rows = session.scalars(select(Delivery).where(Delivery.id.in_([mail.delivery_id for mail in mails]), Delivery.state == "sending")).all()
-        cancelled = {row.issue_id: session.scalar(select(Issue.state).where(Issue.id == row.issue_id)) == "cancelled" for row in rows[:1]}
-        for row in rows:
-            row.attempts -= 1
-            if cancelled[row.issue_id]:
-                row.state, row.reason, row.settled_at = "skipped", "cancelled", now
-            else:
-                row.state = "queued"
-            if row.attempts == 0:
-                row.first_tried_at = None
+        ours = (Delivery.id.in_(ids), Delivery.state == "sending")
+        issue_id = session.scalar(select(Delivery.issue_id).where(*ours).limit(1))
+        if issue_id is None or (span is not None and not is_ours(session, span)):
+            return
+        cancelled = session.scalar(select(Issue.state).where(Issue.id == issue_id)) == "cancelled"
+        back = {"state": "skipped", "reason": "cancelled", "settled_at": now} if cancelled else {"state": "queued"}
+        session.execute(update(Delivery).where(*ours, Delivery.attempts <= 1).values(first_tried_at=None), execution_options=_BLIND)
+        session.execute(update(Delivery).where(*ours).values(attempts=Delivery.attempts - 1, **back), execution_options=_BLIND)
+
+
+_BLIND = {"synchronize_session": False}
 
 
 def settle(database: Database, outcomes: Sequence[Settled], retry_for: timedelta) -> None:
-    """Write outcomes to their rows. Only rows that say `sending` are changed: an outcome counts once."""
+    """Write outcomes to their rows in a transaction of their own; see `settle_in`."""
+    if outcomes:
+        with database.writing() as session:
+            settle_in(session, outcomes, retry_for)
+
+
+def settle_in(session: Session, outcomes: Sequence[Settled], retry_for: timedelta) -> None:
+    """Write outcomes to their rows. Only rows that are in somebody's hands are changed: an outcome counts once.
+
+    A row that was called `unknown` meanwhile (by whoever took this process for dead) is known now.
+    """
     if not outcomes:
         return
-    values = []
-    for one in outcomes:
-        state, reason, not_before = _decide(one, retry_for)
-        values.append({"row": one.mail.delivery_id, "to": state, "why": reason, "due": not_before, "when": one.at})
-    statement = (update(Delivery).where(Delivery.id == bindparam("row"), Delivery.state == "sending")
-                 .values(state=bindparam("to"), reason=bindparam("why"), not_before=bindparam("due"), settled_at=bindparam("when")))
-    with database.writing() as session:
-        session.connection().execute(statement, values)
+    rows = [(one.mail.delivery_id, *decide_row(one, retry_for)) for one in outcomes]
+    when = max(one.at for one in outcomes)
+    if session.get_bind().dialect.name == "postgresql":
+        ids, states, reasons, dues = (list(column) for column in zip(*rows, strict=True))
+        session.connection().execute(_SETTLE_AS_A_SET, {"ids": ids, "states": states, "reasons": reasons, "dues": dues, "moment": when})
+        return
+    moment = _sqlite_moment(when)
+    values = [(state, reason, due and _sqlite_moment(due), moment, row) for row, state, reason, due in rows]
+    session.connection().exec_driver_sql(_SETTLE_ONE_BY_ONE, values)
 
 
-def _decide(one: Settled, retry_for: timedelta) -> tuple[str, str, datetime | None]:
-    """The row's state. What may be tried again gets its moment, or is refused when its time is over."""
+# One statement for all of them: a third of the server's work (docs/performance.md).
+_SETTLE_AS_A_SET = text(
+    "UPDATE deliveries SET state = given.state, reason = given.reason, not_before = given.due, settled_at = :moment "
+    "FROM unnest(CAST(:ids AS bigint[]), CAST(:states AS text[]), CAST(:reasons AS text[]), CAST(:dues AS timestamptz[])) "
+    "AS given(id, state, reason, due) WHERE deliveries.id = given.id AND deliveries.state IN ('sending', 'unknown')")
+# Said to the driver itself: nine tenths of the time went into preparing parameters.
+_SETTLE_ONE_BY_ONE = ("UPDATE deliveries SET state = ?, reason = ?, not_before = ?, settled_at = ? "
+                      "WHERE id = ? AND state IN ('sending', 'unknown')")
+_MOMENT_FOR_SQLITE = UtcDateTime().dialect_impl(sqlite_dialect()).bind_processor(sqlite_dialect())
+
+
+def _sqlite_moment(moment: datetime | None) -> Any:
+    return None if moment is None or _MOMENT_FOR_SQLITE is None else _MOMENT_FOR_SQLITE(moment)
+
+
+def decide_row(one: Settled, retry_for: timedelta) -> tuple[str, str, datetime | None]:
+    """What a row says after an outcome. What may be tried again gets its moment, or is refused when its time is over."""
     verdict, mail = one.verdict, one.mail
     if verdict.state in ("accepted", "refused"):
         return verdict.state, verdict.reason, None
     again = next_try(mail.attempts, mail.first_tried_at, one.at, retry_for, mail.delivery_id)
     return (verdict.state, verdict.reason, again) if again else ("refused", f"gave up: {verdict.reason}", None)
-
-
-def recover(database: Database, journal: Journal, issue_id: int, retry_for: timedelta, now: datetime) -> int:
-    """Bring the rows up to what a dead process knew; returns how many of its mails have an unknown outcome.
-
-    A claimed mail without an intent never left: it is queued again. One with an intent and no outcome was on the wire: `unknown`, and due at
-    once, because plain SMTP can be asked nothing and the same Message-ID tells a repeat from a second mail. Without any journal
-    (another machine takes over) every claimed mail may have left.
-    """
-    with database.reading() as session:
-        # As many as a process has in hand, however long the journal is.
-        open_rows = set(session.scalars(select(Delivery.id).where(Delivery.issue_id == issue_id, Delivery.state == "sending")))
-    known = {entry.delivery_id: entry for entry in journal.entries() if entry.delivery_id in open_rows}
-    unknown = 0
-    while True:
-        with database.writing() as session:
-            rows = session.scalars(select(Delivery).where(Delivery.issue_id == issue_id, Delivery.state == "sending")
-                                   .order_by(Delivery.id).limit(_AT_ONCE)).all()
-            for row in rows:
-                unknown += _recover_row(row, known.get(row.id), retry_for, now, foreign=journal.is_new)
-        if not rows:
-            break
-    _believe(database, issue_id, journal)
-    journal.clear()
-    return unknown
-
-
-def _recover_row(row: Delivery, entry: Entry | None, retry_for: timedelta, now: datetime, *, foreign: bool) -> int:
-    if entry is None and not foreign:
-        row.state, row.attempts = "queued", max(0, row.attempts - 1)
-        return 0
-    if entry is None or entry.verdict is None:
-        row.state, row.not_before, row.reason = "unknown", None, "the process ended before the relay had answered"
-        return 1
-    mail = Claimed(row.id, row.subscriber_id, "", row.attempts, row.first_tried_at or now, row.edition_id)
-    row.state, row.reason, row.not_before = _decide(Settled(mail, entry.verdict, entry.at), retry_for)
-    row.settled_at = entry.at
-    return 0
-
-
-def _believe(database: Database, issue_id: int, journal: Journal) -> None:
-    """A row that is older than the journal (the database came from a backup) and whose mail the relay took: it has left."""
-    accepted = (entry for entry in journal.entries() if entry.verdict is not None and entry.verdict.state == "accepted")
-    while batch := {entry.delivery_id: entry for entry in islice(accepted, _AT_ONCE)}:
-        older = select(Delivery).where(Delivery.id.in_(list(batch)), Delivery.issue_id == issue_id, Delivery.state == "queued")
-        with database.reading() as session:
-            if session.scalars(older.limit(1)).first() is None:
-                continue
-        with database.writing() as session:
-            for row in session.scalars(older):
-                entry = batch[row.id]
-                row.state, row.reason, row.settled_at = "accepted", entry.verdict.reason if entry.verdict else "", entry.at
-                row.attempts += 1

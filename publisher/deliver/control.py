@@ -1,5 +1,6 @@
 """Counts an issue's mails, pauses it, lets it go on, cancels it: from any process, with an effect on a running one within seconds."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,14 +8,17 @@ from sqlalchemy import ColumnElement, delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
-from publisher.deliver.claim import is_due
+from publisher.deliver.due import is_due, states_tried
+from publisher.deliver.slices import lock_of, make_slices
 from publisher.deliver.verdict import Counts
 from publisher.errors import Busy, PublisherError
 from publisher.i18n import _
 from publisher.locks import hold
 from publisher.models import Delivery, Issue, Post, Telling
+from publisher.models_sending import Slice
 
 _LEFT = ("accepted", "unknown", "sending")
+_WHOLE = 2**62  # more than any issue has rows
 
 
 def counts(database: Database, issue_id: int) -> Counts:
@@ -41,29 +45,26 @@ def waiting(database: Database, issue_id: int, now: datetime) -> Waiting:
             .where(Delivery.issue_id == issue_id, Delivery.state == "queued", Delivery.not_before > now)).one())
 
 
-def has_work(session: Session, issue_id: int, now: datetime, *, thorough: bool = True) -> bool:
+def has_work(session: Session, issue_id: int, now: datetime, *, thorough: bool = True, resend: bool = True) -> bool:
     """Whether an issue in `sending` has anything to do now: a mail that is due or was left on the wire, or an end to be written.
 
-    Without `thorough` a mail that is due behind some that have to wait is not seen: the look is short, however many wait.
+    Without `thorough` a mail that is due behind some that have to wait is not seen: the look is short, however many wait. Without `resend` those
+    whose answer was lost are left to a person.
     """
     def there(*conditions: ColumnElement[bool]) -> bool:
         return bool(session.scalar(select(exists().where(Delivery.issue_id == issue_id, *conditions))))
 
+    again = tuple(state for state in states_tried(resend=resend) if state != "queued")
     first = session.execute(select(Delivery.not_before).where(Delivery.issue_id == issue_id, Delivery.state == "queued")
                             .order_by(Delivery.id).limit(1)).one_or_none()
     if first is not None and (first[0] is None or first[0] <= now):
         return True
-    if there(Delivery.state == "sending") or there(Delivery.state.in_(("deferred", "unknown")), is_due(now)):
+    if there(Delivery.state == "sending") or there(Delivery.state.in_(again), is_due(now)):
         return True
     if first is not None:
         return thorough and there(Delivery.state == "queued", is_due(now))
     # With nothing left at all the issue has to be marked as sent.
     return not there(Delivery.state.in_(("deferred", "unknown")))
-
-
-def lock_of(issue_id: int) -> str:
-    """The lock that whoever sends this issue holds: it dies with its process."""
-    return f"issue-{issue_id}"
 
 
 def pause(database: Database, issue_id: int, now: datetime) -> None:
@@ -102,23 +103,26 @@ def cancel(database: Database, issue_id: int, now: datetime) -> None:
 
     Raises PublisherError for an issue that is sent or cancelled already.
     """
-    try:
-        # Nobody is sending: a mail that still says `sending` was on the wire of a process that died.
-        with hold(database.engine, lock_of(issue_id)), database.writing() as session:
-            _cancel(session, issue_id, now, abandoned=True)
-    except Busy:
-        with database.writing() as session:
-            _cancel(session, issue_id, now, abandoned=False)
+    with database.writing() as session:
+        _cancel(session, issue_id, now)
+        if session.scalar(select(exists().where(Delivery.issue_id == issue_id, Delivery.state == "sending"))):
+            make_slices(session, issue_id, _WHOLE)  # one that was started before there were slices
+        numbers = session.scalars(select(Slice.number).where(Slice.issue_id == issue_id)).all()
+    for number in numbers:
+        # Nobody is sending it: a mail that still says `sending` was on the wire of a process that died.
+        with suppress(Busy), hold(database.engine, lock_of(issue_id, number)), database.writing() as session:
+            part = session.get_one(Slice, (issue_id, number))
+            session.execute(update(Delivery).where(Delivery.issue_id == issue_id, Delivery.id.between(part.first_id, part.last_id),
+                                                   Delivery.state == "sending")
+                            .values(state="unknown", reason="cancelled while on the wire", settled_at=now))
 
 
-def _cancel(session: Session, issue_id: int, now: datetime, *, abandoned: bool) -> None:
+def _cancel(session: Session, issue_id: int, now: datetime) -> None:
     changed = session.execute(update(Issue).where(Issue.id == issue_id, Issue.state.in_(("draft", "approved", "sending", "paused")))
                               .values(state="cancelled", finished_at=now))
     if changed.rowcount != 1:  # type: ignore[attr-defined]
         raise _refused(session, issue_id, _("cannot be cancelled"))
     mails = update(Delivery).where(Delivery.issue_id == issue_id)
-    if abandoned:
-        session.execute(mails.where(Delivery.state == "sending").values(state="unknown", reason="cancelled while on the wire", settled_at=now))
     session.execute(mails.where(Delivery.state.in_(("queued", "deferred"))).values(state="skipped", reason="cancelled", settled_at=now))
     waiting = (Post.issue_id == issue_id) & Post.state.in_(("queued", "deferred"))
     posts = session.scalars(select(Post.id).where(waiting)).all()

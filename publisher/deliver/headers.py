@@ -72,6 +72,14 @@ def route(address: str) -> str:
     return '"' + re.sub(r'(["\\])', r"\\\1", local) + f'"@{host}'
 
 
+def ascii_domain(host: str) -> str:
+    """A domain as mail servers know it (RFC 5891); one that is none stays as it is, and no mail can be made for it."""
+    try:
+        return idna.encode(host, uts46=True).decode()
+    except idna.IDNAError:
+        return host
+
+
 def unquoted(address: str) -> str:
     """The address without quotes, for the servers of carriers that know their own addresses no other way."""
     local, _at, domain = address.rpartition("@")

@@ -1,77 +1,98 @@
 """An append-only file of intents and outcomes: what a killed process knew is read back before anything is sent.
 
-One line a fact, one write a line: a kill loses no line that was written, and tears at most the last one. The file belongs to one
-database (its identity stands in the name); after power loss what was written within the last 100 ms may be missing.
+One line a fact, one write for what is known at a moment: a kill loses no line that was written, and tears at most the last one. The file belongs to
+one database (its identity stands in the name); after power loss what was written within the last 100 ms may be missing.
 """
 
+import errno
+import fcntl
 import os
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 
 from publisher.db import Database
 from publisher.deliver.verdict import Verdict
-from publisher.errors import PublisherError
+from publisher.errors import Busy, PublisherError
 from publisher.i18n import _
+from publisher.locks import hold
 from publisher.models import Installation
 
 SYNC_EVERY = 0.1  # seconds
-_INTENT = "intent"
+_PATIENCE = 5.0
+_INTENT, _FORGOTTEN = "intent", "forgotten"
 _IDENTITY = "database"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One fact about one delivery: an outcome, or None for an intent."""
+    """One fact about one delivery: an outcome, or None for an intent; `forgotten`: nothing of it left."""
 
     delivery_id: int
     at: datetime
     verdict: Verdict | None
+    forgotten: bool = False
 
 
 class Journal:
-    """The journal of one issue. Threads may write at the same time."""
+    """The journal of one slice of an issue; `write` is called by one thread. Raises Busy while another living process writes it.
 
-    def __init__(self, folder: Path, database_identity: str, issue_id: int) -> None:
-        self.path = folder / f"issue-{issue_id}-{database_identity}.journal"
+    A second thread tells the disk to keep it, ten times a second, so that nobody who sends waits for that.
+    """
+
+    def __init__(self, folder: Path, database_identity: str, issue_id: int, number: int = 1) -> None:
+        self.path = folder / f"issue-{issue_id}-{number}-{database_identity}.journal"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         except OSError as error:
             raise PublisherError(_("the journal %(path)s cannot be opened: %(reason)s", path=self.path, reason=error.strerror),
                                  remedy=_("the folder paths.state must be writable")) from error
+        self._lock()
         # A journal that was empty knows nothing: rows in mid-send belong to a process with a journal elsewhere.
         self.is_new = os.fstat(self._file).st_size == 0
-        self._synced = time.monotonic()
-        self._lock = Lock()
+        self._written, self._closing = threading.Event(), threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="journal", daemon=True)
         self._begin()
+        self._keeper.start()
+
+    def _lock(self) -> None:
+        """Of two processes that think the slice theirs (one was cut from the database and does not know it yet) the second waits for the first."""
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    os.close(self._file)
+                    raise Busy(_("another process is at work here (lock %(name)s)", name=self.path.name),
+                               remedy=_("wait until it has finished, or stop it")) from None
+            time.sleep(0.05)
 
     def _begin(self) -> None:
-        os.write(self._file, b"begin\n")
+        self.write(b"begin\n")
 
-    def intent(self, delivery_id: int, at: datetime) -> None:
-        """Write that the first byte of this mail is about to leave. Raises OSError (disk full): then it must not leave."""
-        self._write(delivery_id, _INTENT, at, "")
+    def write(self, lines: bytes) -> None:
+        """Append lines, in one write. Raises OSError (disk full): then what they announce must not happen."""
+        written = os.write(self._file, lines)
+        if written != len(lines):
+            raise OSError(errno.ENOSPC, f"only {written} of {len(lines)} bytes were written", str(self.path))
+        self._written.set()
 
-    def outcome(self, delivery_id: int, verdict: Verdict, at: datetime) -> None:
-        """Write what came of it."""
-        self._write(delivery_id, verdict.state, at, verdict.reason)
-
-    def _write(self, delivery_id: int, what: str, at: datetime, reason: str) -> None:
-        line = "\t".join((str(delivery_id), what, at.isoformat(), " ".join(reason.split())))
-        written = os.write(self._file, f"{line}\n".encode())
-        if written != len(line.encode()) + 1:
-            raise OSError(f"only {written} bytes of a line were written to {self.path}")
-        if time.monotonic() - self._synced > SYNC_EVERY and self._lock.acquire(blocking=False):
-            try:
-                self._synced = time.monotonic()
-                os.fdatasync(self._file)
-            finally:
-                self._lock.release()
+    def _keep(self) -> None:
+        while not self._closing.wait(SYNC_EVERY):
+            if self._written.is_set():
+                self._written.clear()
+                # What cannot be kept now (a disk that goes bad) cannot be written soon, and there it is seen.
+                with suppress(OSError):
+                    os.fdatasync(self._file)
 
     def entries(self) -> Iterator[Entry]:
         """Every fact in the order in which it was written: the last of a delivery counts. A torn line says nothing."""
@@ -88,10 +109,32 @@ class Journal:
 
     def close(self, *, settled: bool) -> None:
         """Close the file; a settled one is removed."""
-        os.fdatasync(self._file)
-        os.close(self._file)
+        self._closing.set()
+        self._keeper.join()
+        with suppress(OSError):
+            os.fdatasync(self._file)
         if settled:
             self.path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+_spelled = lru_cache(maxsize=16)(datetime.isoformat)  # several lines tell of one moment
+
+
+def intent_line(delivery_id: int, at: datetime) -> bytes:
+    """Says that the first byte of this mail's body is about to leave."""
+    return f"{delivery_id}\t{_INTENT}\t{_spelled(at)}\t\n".encode()
+
+
+def outcome_line(delivery_id: int, verdict: Verdict, at: datetime) -> bytes:
+    """Says what came of it."""
+    reason = verdict.reason if verdict.reason.isprintable() else " ".join(verdict.reason.split())
+    return f"{delivery_id}\t{verdict.state}\t{_spelled(at)}\t{reason}\n".encode()
+
+
+def forgotten_line(delivery_id: int, at: datetime) -> bytes:
+    """Says that nothing of this mail left after all."""
+    return f"{delivery_id}\t{_FORGOTTEN}\t{at.isoformat()}\t\n".encode()
 
 
 def _parse(line: str) -> Entry | None:
@@ -102,8 +145,8 @@ def _parse(line: str) -> Entry | None:
         at = datetime.fromisoformat(parts[2]).astimezone(UTC)
     except ValueError:
         return None
-    if parts[1] == _INTENT:
-        return Entry(int(parts[0]), at, None)
+    if parts[1] in (_INTENT, _FORGOTTEN):
+        return Entry(int(parts[0]), at, None, parts[1] == _FORGOTTEN)
     if parts[1] not in ("accepted", "refused", "deferred", "unknown"):
         return None
     return Entry(int(parts[0]), at, Verdict(parts[1], parts[3]))  # type: ignore[arg-type]
@@ -114,7 +157,8 @@ def database_identity(database: Database, now: datetime) -> str:
     with database.reading() as session:
         known = session.get(Installation, _IDENTITY)
     if known is None:
-        with database.writing() as session:
+        # Several processes may be the first at once.
+        with hold(database.engine, "identity", wait=True), database.writing() as session:
             known = session.get(Installation, _IDENTITY) or Installation(key=_IDENTITY, value=uuid.uuid4().hex[:16], noted_at=now)
             session.add(known)
     return known.value

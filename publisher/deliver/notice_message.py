@@ -7,6 +7,7 @@ import re
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
 
+from publisher.deliver.dkim import Signer, body_hash, canonical_body
 from publisher.deliver.headers import header_line, route, split_mailbox
 from publisher.deliver.message import Mail
 from publisher.deliver.notice_claim import Taken
@@ -24,8 +25,11 @@ _LONGEST_MESSAGE_ID = 250
 _NO_ISSUE = 0
 
 
-def notice_mail(settings: Settings, keys: Keys, letter: Letter, taken: Taken) -> Mail:
-    """The mail. Raises BadHeader for an address that no mail can carry, KeyError for a slot without a value: a mail never leaves with a hole."""
+def notice_mail(settings: Settings, keys: Keys, letter: Letter, taken: Taken, signer: Signer | None = None) -> Mail:
+    """The mail, signed where there is a signer.
+
+    Raises BadHeader for an address that no mail can carry, KeyError for a slot without a value: a mail never leaves with a hole.
+    """
     notice, recipient = taken.notice, recipient_of(settings, taken)
     values = _values(settings, keys, letter, notice)
     token = keys.sign(NOTICE, notice.id, notice.subscriber_id or 0)
@@ -39,10 +43,12 @@ def notice_mail(settings: Settings, keys: Keys, letter: Letter, taken: Taken) ->
         lines += [header_line("In-Reply-To", answered), header_line("References", answered)]
     lines += [header_line(name, value) for name, value in head.items()]
     boundary = "=_" + hashlib.sha256(f"{letter.html}\0{letter.text}".encode()).hexdigest()[:32]
-    lines += [b"MIME-Version: 1.0\r\n", f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n\r\n'.encode()]
-    for kind, content in (("plain", fill(letter.text, values)), ("html", fill(letter.html, values, html.escape))):
-        lines += [f"--{boundary}\r\n".encode(), _part(kind, content)]
-    return Mail(_envelope_sender(settings, token, sender), recipient, b"".join([*lines, f"--{boundary}--\r\n".encode()]))
+    lines += [b"MIME-Version: 1.0\r\n", f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n'.encode()]
+    parts = (_part("plain", fill(letter.text, values)), _part("html", fill(letter.html, values, html.escape)))
+    headers, opening = b"".join(lines), f"--{boundary}\r\n".encode()
+    body = b"".join([*(opening + part for part in parts), f"--{boundary}--\r\n".encode()])
+    signature = signer.sign(headers, body_hash(hashlib.sha256(), canonical_body(body))) if signer is not None else b""
+    return Mail(_envelope_sender(settings, token, sender), recipient, b"".join((signature, headers, b"\r\n", body)))
 
 
 def recipient_of(settings: Settings, taken: Taken) -> str:

@@ -2,25 +2,27 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from publisher.db import Database
+from publisher.deliver.dkim import signer_of, signing_domain
 from publisher.deliver.headers import BadHeader
-from publisher.deliver.lines import Line, Lines, lines_to
+from publisher.deliver.lines import Line, Lines, lines_to, usual_relay
 from publisher.deliver.message import Mail
 from publisher.deliver.notice_claim import Taken, claim, recover, release, settle, waiting
 from publisher.deliver.notice_message import notice_mail, recipient_of
-from publisher.deliver.smtp import ConnectionLost, RelayTrouble
+from publisher.deliver.smtp import ConnectionLost
 from publisher.deliver.verdict import Verdict
 from publisher.deliver.worker import check_relay
-from publisher.errors import BadInput
+from publisher.errors import BadInput, PublisherError
 from publisher.letters import Letter
 from publisher.locks import hold
 from publisher.models_mail import Notice
+from publisher.primary import sending
 from publisher.settings import Settings
 from publisher.tokens import Keys
 
@@ -48,19 +50,21 @@ class NoticeCounts:
         return self.deferred + self.unknown
 
 
-def send_notices(database: Database, settings: Settings, keys: Keys, letter_of: LetterOf, *, password: str | None, clock: Clock,
+def send_notices(database: Database, settings: Settings, keys: Keys, letter_of: LetterOf, *, secrets: Mapping[str, str], clock: Clock,
                  stop: threading.Event | None = None) -> NoticeCounts:
     """Send every notice that is due. Costs one read when none is.
 
-    Raises Busy while another living process sends notices, RelayTrouble when the relay takes none (the notice in hand is given back), and at the
-    end, when every other one had its turn, BadInput for a broken template or whatever fault a notice met: that one is tried again later.
+    They take the first relay that is for all. Raises Busy while another living process sends notices, Fenced and ClockBack before anything is sent,
+    RelayTrouble when the relay takes none, PublisherError when its key or that of the signature is missing (the notice in hand is given back), and at
+    the end, when every other one had its turn, BadInput for a broken template or whatever fault a notice met:
+    that one is tried again later.
     """
     if not waiting(database, clock()):
         return NoticeCounts()
     check_relay(settings)
-    with hold(database.engine, LOCK):
+    with hold(database.engine, LOCK), sending(database, settings, clock):
         recover(database)
-        run = _Run(database, settings, keys, letter_of, lines_to(settings, password, 1), clock, stop or threading.Event())
+        run = _Run(database, settings, keys, letter_of, lines_to(settings, secrets, usual_relay(settings), 1), clock, stop or threading.Event())
         run.go()
     if run.fault is not None:
         raise run.fault
@@ -75,6 +79,8 @@ class _Run:
         self._database, self._settings, self._keys, self._letter_of = database, settings, keys, letter_of
         self._lines, self._clock, self._stop = lines, clock, stop
         self._line = Line(lines, stop)
+        # A provider puts the mail together anew, and signs for itself.
+        self._signer = signer_of(settings, signing_domain(settings)) if lines.provider is None else None
         self.done: Counter[str] = Counter()
         self.fault: Exception | None = None
 
@@ -98,7 +104,8 @@ class _Run:
         try:
             mail = self._written(taken)
             verdict = self._handed_over(mail) if isinstance(mail, Mail) else mail
-        except RelayTrouble:
+        except PublisherError:
+            # Nothing left: the relay takes none, or its key is missing.
             release(self._database, taken)
             raise
         if verdict is None:
@@ -124,7 +131,7 @@ class _Run:
         try:
             with self._database.reading() as session:
                 letter = self._letter_of(session, taken.notice)
-            return notice_mail(self._settings, self._keys, letter, taken)
+            return notice_mail(self._settings, self._keys, letter, taken, self._signer)
         # Whatever it is, it costs this one and stops no other; it is raised when all had their turn.
         except Exception as error:
             self.fault = self.fault or error
@@ -132,7 +139,7 @@ class _Run:
 
     def _handed_over(self, mail: Mail) -> Verdict | None:
         """What the relay said; None when the run was stopped before anything was said to it."""
-        if self._lines.rest_over(self._stop):
+        if self._line.rest_over():
             return None
         try:
             return self._line.connection().send(mail)

@@ -3,6 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,6 +17,7 @@ from publisher.errors import Busy, PublisherError
 from publisher.i18n import N_, _
 from publisher.locks import hold
 from publisher.models import AccountRow, Issue, Post, Telling
+from publisher.primary import sending
 from publisher.settings import Settings
 
 # Nine attempts in growing pauses take about a day, whether they failed or nobody knows; what a network itself puts off does not count.
@@ -43,27 +45,26 @@ def post_due(database: Database, settings: Settings, channels: Mapping[str, Chan
              issue_id: int | None = None, post_ids: Sequence[int] | None = None, stop: threading.Event | None = None) -> PostCounts:
     """Make every post that is due, account by account; one account's trouble, or another process at it, never stops the others.
 
-    A fault of the program itself is raised at the end, when every account had its turn.
+    Raises Fenced or ClockBack before anything is posted. A fault of the program itself is raised at the end, when every account had its turn.
     """
     done: Counter[str] = Counter()
     fault: Exception | None = None
-    for account in settings.accounts:
-        if account.name not in channels or (stop and stop.is_set()):
-            continue
-        wanted = _due(database, account.name, clock(), issue_id, post_ids)
-        if not wanted:
-            continue
-        try:
-            with hold(database.engine, f"account-{account.name}"):
-                wanted = _due(database, account.name, clock(), issue_id, post_ids)
-                done += _Round(database, channels[account.name], account.name, clock, stop).go(wanted)
-        except Busy:
-            continue
-        except Exception as error:
-            # A row left in `sending` is settled by the next round; a fault that stays must not close the accounts behind this one.
-            fault = fault or error
-    if fault is not None:
-        raise fault
+    due = [account.name for account in settings.accounts if account.name in channels and _due(database, account.name, clock(), issue_id, post_ids)]
+    with sending(database, settings, clock) if due else nullcontext():
+        for account in due:
+            if stop and stop.is_set():
+                break
+            try:
+                with hold(database.engine, f"account-{account}"):
+                    wanted = _due(database, account, clock(), issue_id, post_ids)
+                    done += _Round(database, channels[account], account, clock, stop).go(wanted)
+            except Busy:
+                continue
+            except Exception as error:
+                # A row left in `sending` is settled by the next round; a fault that stays must not close the accounts behind this one.
+                fault = fault or error
+        if fault is not None:
+            raise fault
     return PostCounts(**{state: done[state] for state in ("accepted", "refused", "deferred", "unknown", "skipped")})
 
 

@@ -1,28 +1,16 @@
-"""One connection to a relay: a mail goes in, a verdict comes out. The only room that knows smtplib.
+"""Opens connections to a relay. The only room that knows smtplib: greeting, TLS and login are the library's, the exchange of mails is ours."""
 
-Greeting, TLS and login are the library's; the exchange of a mail is ours, because only so is it known whether the final dot had left when a
-connection broke (RFC 5321 section 4.2.5 and 6.1: before it nothing was taken, after it nobody knows).
-"""
-
-import re
 import smtplib
+import socket
 import ssl
 
-from publisher.deliver.headers import unquoted
+from publisher.deliver.answers import said
+from publisher.deliver.exchange import Done, Exchange, Garbled, Ready, Refused
 from publisher.deliver.message import Mail
 from publisher.deliver.verdict import Verdict
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.settings import Relay
-from publisher.text.strike import without_addresses
-
-_LONGEST_REASON = 300
-_LONGEST_ANSWER = 2000
-# RFC 3463 section 3.8: security and policy; Exim and qmail say it without a code. Postfix waits with all of it until RCPT (smtpd_delay_reject).
-_POLICY = re.compile(r"\b5\.7\.\d|relay|rcpthosts|authenticat", re.IGNORECASE)
-_NO_SUCH_READER = re.compile(r"\b5\.[12]\.\d")
-_LOGIN_WANTED = (530, 535, 538)
-_UNDERSTANDS_NO_QUOTES = (501, 553)
+from publisher.settings_sending import Relay
 
 
 class RelayTrouble(PublisherError):
@@ -38,8 +26,15 @@ class ConnectionLost(Exception):
     """The connection ended before the final dot had left: nothing was taken, and the mail may go over another one."""
 
 
+class _Single:
+    """One mail by itself."""
+
+    def __init__(self, mail: Mail) -> None:
+        self.mail, self.again = mail, False
+
+
 class Connection:
-    """An open connection. Raises RelayTrouble when it cannot be opened."""
+    """An open connection, greeted and logged in. Raises RelayTrouble when it cannot be opened."""
 
     def __init__(self, relay: Relay, password: str | None, timeout: float, local_name: str) -> None:
         self._relay = relay
@@ -68,6 +63,17 @@ class Connection:
                                     _("check mail.relay, and that the relay is running"))
             trouble.passing = True
             raise trouble from error
+        assert self._smtp.sock is not None
+        self.socket: socket.socket = self._smtp.sock
+        # One write holds a whole body and the next envelope: nothing is gained by waiting for more (RFC 2920 section 3.1 asks for this).
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Only an EHLO can offer it; a server that knows HELO alone has no list.
+        self.exchange: Exchange[_Single] = Exchange(pipelining=self.pipelining)
+
+    @property
+    def pipelining(self) -> bool:
+        """Whether commands may travel together (RFC 2920)."""
+        return self._smtp.has_extn("pipelining")
 
     def _greeted(self, timeout: float, local_name: str) -> smtplib.SMTP:
         relay = self._relay
@@ -85,77 +91,56 @@ class Connection:
     def _trouble(self, what: str, remedy: str) -> RelayTrouble:
         return RelayTrouble(_("the relay %(host)s:%(port)s %(what)s", host=self._relay.host, port=self._relay.port, what=what), remedy=remedy)
 
+    def refuses_us(self, reason: str) -> RelayTrouble:
+        """The trouble of a relay that does not take our sender."""
+        return self._trouble(_("refuses the sender: %(reason)s", reason=reason), _("check mail.sender, and whether the relay wants a login"))
+
     def send(self, mail: Mail) -> Verdict:
-        """Hand one mail over. Raises ConnectionLost before the final dot, RelayTrouble when the sender is refused."""
+        """Hand one mail over, and wait for the answer. Raises ConnectionLost before the final dot, RelayTrouble when the sender is refused."""
+        exchange, item = self.exchange, _Single(mail)
+        if not exchange.is_idle:
+            raise ConnectionLost("the connection was given up")
+        exchange.offer(item)
+        unsent = 0
         try:
-            refusal = self._envelope(mail)
-            if refusal is not None:
-                return refusal
-            code, answer = self._smtp.docmd("DATA")
-            if code != 354:
-                return self._refused(code, answer, at_data=True)
-            self._smtp.send(_stuffed(mail.data))
-        except smtplib.SMTPServerDisconnected as error:
-            raise ConnectionLost(str(error)) from error
+            while True:
+                out = b"".join(exchange.take())
+                unsent = len(out)
+                self.socket.sendall(out)
+                unsent = 0
+                verdict = self._heard(self.socket.recv(65536))
+                if verdict is not None:
+                    return verdict
         except OSError as error:
-            raise ConnectionLost(error.strerror or str(error)) from error
-        return self._after_the_dot()
+            self._smtp.close()
+            done, _items = exchange.broken(getattr(error, "strerror", None) or str(error), unsent=unsent)
+            if done is None:
+                raise ConnectionLost(getattr(error, "strerror", None) or str(error)) from error
+            return done.verdict
 
-    def _envelope(self, mail: Mail) -> Verdict | None:
-        """MAIL and RCPT; None when both were taken."""
-        code, answer = self._smtp.docmd(f"MAIL FROM:<{mail.sender}>")
-        if code == 421 or 400 <= code < 500:
-            return self._refused(code, answer)
-        if code != 250:
-            raise self._trouble(_("refuses the sender: %(reason)s", reason=said(code, answer)),
-                                _("check mail.sender, and whether the relay wants a login"))
-        code, answer = self._smtp.docmd(f"RCPT TO:<{mail.recipient}>")
-        if code in _UNDERSTANDS_NO_QUOTES and unquoted(mail.recipient) != mail.recipient:
-            code, answer = self._smtp.docmd(f"RCPT TO:<{unquoted(mail.recipient)}>")
-        return None if code in (250, 251) else self._refused(code, answer)
-
-    def _after_the_dot(self) -> Verdict:
-        try:
-            code, answer = self._smtp.getreply()
-        except (OSError, smtplib.SMTPException) as error:
-            self.close()
-            return Verdict("unknown", f"no answer after the last byte: {error}"[:_LONGEST_REASON], closing=True)
-        return Verdict("accepted", said(code, answer)) if 200 <= code < 300 else self._refused(code, answer, at_data=True)
-
-    def _refused(self, code: int, answer: bytes, *, at_data: bool = False) -> Verdict:
-        # RFC 5321 section 4.5.3.1.10: 552 at RCPT was written for "too many", and is to be read as temporary.
-        state = "deferred" if code < 500 or (code == 552 and not at_data) else "refused"
-        if code != 421:
-            self._reset()
-        reason = said(code, answer)
-        policy = at_data or code in _LOGIN_WANTED or bool(_POLICY.search(reason) and not _NO_SUCH_READER.search(reason))
-        return Verdict(state, reason, closing=code == 421, policy=policy)  # type: ignore[arg-type]
-
-    def _reset(self) -> None:
-        """Forget the envelope that was refused, or close when the relay is gone."""
-        try:
-            self._smtp.docmd("RSET")
-        except (OSError, smtplib.SMTPException):
-            self.close()
+    def _heard(self, data: bytes) -> Verdict | None:
+        if not data:
+            raise ConnectionResetError("it closed the connection")
+        events = self.exchange.receive(data)
+        verdict = next((event.verdict for event in events if isinstance(event, Done)), None)
+        last = events[-1] if events else None
+        if isinstance(last, Refused | Garbled):
+            self._smtp.close()  # the next mail needs another one
+            if verdict is None and isinstance(last, Refused) and last.us:
+                raise self.refuses_us(last.reason)
+            if verdict is None:
+                raise ConnectionResetError(last.reason)
+        elif isinstance(last, Ready):
+            self.exchange.go()
+        return verdict
 
     def close(self) -> None:
-        """Say goodbye without waiting for manners."""
+        """Say goodbye without waiting for manners: also one that reads no more keeps nobody waiting."""
         try:
             if self._smtp.sock is not None:
-                self._smtp.sock.settimeout(2)
-                self._smtp.quit()
-        except (OSError, smtplib.SMTPException):
+                self._smtp.sock.setblocking(False)
+                self._smtp.sock.send(b"QUIT\r\n")
+        except OSError:
+            pass
+        finally:
             self._smtp.close()
-
-
-def _stuffed(data: bytes) -> bytes:
-    """A mail as it travels after DATA: a dot that begins a line is doubled, and a lone dot ends it (RFC 5321 section 4.5.2)."""
-    body = data.replace(b"\r\n.", b"\r\n..")
-    body = b"." + body if body.startswith(b".") else body
-    return (body if body.endswith(b"\r\n") else body + b"\r\n") + b".\r\n"
-
-
-def said(code: int, answer: bytes | str) -> str:
-    """What a relay said, on one line and without any address: outcomes hold none."""
-    text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-    return f"{code} {without_addresses(' '.join(text.split())[:_LONGEST_ANSWER])}"[:_LONGEST_REASON]

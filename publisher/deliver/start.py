@@ -16,6 +16,7 @@ from publisher.db import Database, UtcDateTime
 from publisher.deliver.canary import hold_back
 from publisher.deliver.editions import share_of
 from publisher.deliver.hours import due_at
+from publisher.deliver.slices import make_slices
 from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.models import Delivery, Issue, Telling
@@ -45,6 +46,7 @@ def start_issue(database: Database, settings: Settings, issue_id: int, now: date
             issue.state, issue.approved_hash, issue.approved_at, issue.approved_by = "draft", None, None, None
         else:
             made = _fix_readers(session, settings, issue, now)
+            make_slices(session, issue_id, settings.mail.slice_size)
             issue.state, issue.started_at = "sending", now
             newsletter = newsletter_of(session, settings, issue)
             if newsletter.canary:

@@ -7,7 +7,7 @@ from typing import Literal
 State = Literal["accepted", "refused", "deferred", "unknown"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Verdict:
     """The outcome of one attempt. `reason` is what the relay said, without an address.
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from zoneinfo import ZoneInfo
@@ -10,9 +11,9 @@ from sqlalchemy import func, select
 
 from publisher.db import Database
 from publisher.deliver.headers import BadHeader, header_line, route, split_mailbox
-from publisher.deliver.lines import lines_to
+from publisher.deliver.lines import lines_to, usual_relay
 from publisher.deliver.message import Mail
-from publisher.deliver.smtp import ConnectionLost
+from publisher.deliver.smtp import ConnectionLost, RelayTrouble
 from publisher.errors import PublisherError
 from publisher.i18n import _, in_language
 from publisher.models_mail import Received
@@ -33,7 +34,8 @@ class NotForwarded(PublisherError):
     refused = False
 
 
-def forward(database: Database, settings: Settings, password: str | None, address: str, recipient: Recipient, data: bytes, now: datetime) -> str:
+def forward(database: Database, settings: Settings, secrets: Mapping[str, str], address: str, recipient: Recipient, data: bytes,
+            now: datetime) -> str:
     """Hand a mail to `address` (LIST-owner@… and its like) to its owner; what came of it. Raises NotForwarded, RelayTrouble.
 
     Silence is for answers: what a program sent is passed on as well, so long as it has not been here before (`silent:loop`).
@@ -47,7 +49,7 @@ def forward(database: Database, settings: Settings, password: str | None, addres
             Received.outcome == FORWARDED, Received.at > now - timedelta(hours=1))) or 0
     if lately >= _MOST_AN_HOUR:
         raise NotForwarded(_("more than %(n)s mails to owners within the hour", n=_MOST_AN_HOUR))
-    _hand_over(settings, password, _wrapped(settings, owner, address, mail, data, now))
+    _hand_over(settings, secrets, _wrapped(settings, owner, address, mail, data, now))
     return FORWARDED
 
 
@@ -59,8 +61,13 @@ def owner_of(settings: Settings, recipient: Recipient) -> str:
     return route(split_mailbox(named)[1])
 
 
-def _hand_over(settings: Settings, password: str | None, mail: Mail) -> None:
-    connection = lines_to(settings, password, 1).opener()
+def _hand_over(settings: Settings, secrets: Mapping[str, str], mail: Mail) -> None:
+    try:
+        connection = lines_to(settings, secrets, usual_relay(settings, whole=True), 1).opener()
+    except RelayTrouble:
+        raise
+    except PublisherError as error:
+        raise NotForwarded(error.reason, remedy=error.remedy) from error  # a provider's key or library is missing
     try:
         verdict = connection.send(mail)
     except ConnectionLost as error:

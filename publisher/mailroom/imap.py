@@ -19,8 +19,8 @@ from publisher.jobs import Press
 from publisher.locks import hold
 from publisher.mailroom.reception import NotForwardedNow, Reception, TryLater, fault_of
 from publisher.models_mail import Mailbox
-from publisher.settings import is_loopback
 from publisher.settings_secrets import imap_password
+from publisher.settings_sending import is_loopback
 from publisher.track.inbound import Envelope
 from subscribers.mailbox.reading import Incoming, read_headers
 
@@ -73,7 +73,7 @@ class MailboxDuty:
         if not inbound.imap or (self._next is not None and clock() < self._next):
             return
         try:
-            look(Reception(press.database, press.settings, press.keys, press.password, clock), imap_password(), stop)
+            look(Reception(press.database, press.settings, press.keys, press.secrets, clock), imap_password(), stop)
         except Busy:
             self._next = clock() + inbound.poll
             raise

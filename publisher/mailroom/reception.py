@@ -1,6 +1,6 @@
 """What every door does with a mail: refuse it at once when the address is not ours, take it when it is dealt with, else have it brought again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,12 +44,12 @@ class NotForwardedNow(TryLater):
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """Takes mail in, by whatever door it comes. `password` is the relay's; `clock` says when."""
+    """Takes mail in, by whatever door it comes. `secrets` are those of the relays, by name; `clock` says when."""
 
     database: Database
     settings: Settings
     keys: Keys
-    password: str | None
+    secrets: Mapping[str, str]
     clock: Callable[[], datetime]
 
     def takes(self, recipient: str) -> bool:
@@ -87,7 +87,7 @@ class Reception:
         if len(data) > self.settings.inbound.largest:
             outcome = "silent:too-large"
         else:
-            outcome = forward(self.database, self.settings, self.password, envelope.recipient.strip("<> ").lower(), recipient, data, now)
+            outcome = forward(self.database, self.settings, self.secrets, envelope.recipient.strip("<> ").lower(), recipient, data, now)
         remember(self.database, digest, outcome, now)
         log.info("mail_handled", kind="owner", list=recipient.list_name or None, outcome=outcome)
         return Handled(outcome)

@@ -1,19 +1,20 @@
 """Applies what came back, in one transaction: the event is kept once, then the reader's score moves or the address is suppressed.
 
-Which bounce does what: a hard one suppresses at once, a soft one is scored, a blocked one and a delay are kept and count for nothing.
+Which bounce does what: a hard one suppresses at once, a soft one is scored, a blocked one and a delay are kept and count for nothing. Whatever comes
+back about a mail whose answer was lost settles it: what came back was refused, everything else was taken by the relay.
 """
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from publisher.clock import local_date
 from publisher.db import Database
-from publisher.models import Issue, NewsletterRow
-from publisher.models_mail import Event
+from publisher.models import Delivery, Issue, NewsletterRow
+from publisher.models_mail import Event, Notice
 from publisher.settings import Settings
 from publisher.tokens import Keys
 from publisher.track.report import Report
@@ -34,6 +35,8 @@ _LONGEST_REASON = 300
 
 def apply(database: Database, settings: Settings, keys: Keys, report: Report, now: datetime) -> Applied:
     """Keep the report and do what follows from it, once. "seen": it was applied before. "nobody": it is about nobody here, and nothing is kept."""
+    if report.kind == "arrived":
+        return _arrived(database, report, now)
     if report.kind == "left" and report.subscriber_id is not None:
         _leave(database, settings, report, report.subscriber_id, now)
     with database.writing() as session:
@@ -48,6 +51,8 @@ def apply_in(session: Session, settings: Settings, keys: Keys, report: Report, n
         return "nobody"
     report = replace(report, reason=without_names(report.reason, person.address)[:_LONGEST_REASON])
     at = min(report.at, now)
+    # Also when it was told before: the row may have become unknown since.
+    _settle(session, report, now)
     new = insert_absent(session, Event, [{
         "evidence": report.evidence, "kind": report.kind, "strength": report.strength, "source": report.source, "issue_id": report.issue_id,
         "notice_id": report.notice_id, "subscriber_id": subscriber_id, "at": at, "reason": report.reason}], Event.id)
@@ -60,6 +65,41 @@ def apply_in(session: Session, settings: Settings, keys: Keys, report: Report, n
     elif report.kind == "bounce" and report.strength == "soft" and _is_too_much(session, settings, subscriber_id, report, at):
         _suppress(session, keys, subscriber_id, SOFT_BOUNCES, report, now)
     return "applied"
+
+
+def _arrived(database: Database, report: Report, now: datetime) -> Applied:
+    """A sign that a mail had left. Most come for mails that are known to have, by the thousand: those cost one read, and nothing is kept."""
+    about = _unknown(report)
+    if about is None:
+        return "nobody"
+    with database.reading() as session:
+        if session.scalar(select(about[0].id).where(*about[1])) is None:
+            return "seen"
+    with database.writing() as session:
+        return "applied" if _settle(session, report, now) else "seen"
+
+
+def _settle(session: Session, report: Report, now: datetime) -> bool:
+    """Settle the mail that a report is about, where its answer was lost; whether it did. A mail in any other state stays as it is."""
+    about = _unknown(report)
+    if about is None or report.kind == "other":
+        return False
+    table, conditions = about
+    reason = f"known from {report.source}: {report.kind}" + (f" {report.reason}" if report.reason else "")
+    done = session.execute(update(table).where(*conditions).values(
+        state="refused" if report.kind == "bounce" else "accepted", not_before=None, settled_at=now, reason=reason))
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+def _unknown(report: Report) -> tuple[type[Delivery] | type[Notice], list[ColumnElement[bool]]] | None:
+    """The table and the condition for the mail that a report is about; None where it carries no proof of which mail that is."""
+    if report.subscriber_id is None:
+        return None
+    if report.issue_id is not None:
+        return Delivery, [Delivery.issue_id == report.issue_id, Delivery.subscriber_id == report.subscriber_id, Delivery.state == "unknown"]
+    if report.notice_id is not None:
+        return Notice, [Notice.id == report.notice_id, Notice.subscriber_id == report.subscriber_id, Notice.state == "unknown"]
+    return None
 
 
 def _is_too_much(session: Session, settings: Settings, subscriber_id: int, report: Report, at: datetime) -> bool:

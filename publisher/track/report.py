@@ -8,6 +8,8 @@ from typing import Literal
 # bounce: it did not arrive. complaint: the reader called it spam, or asked never to be mailed. delay: it is still tried, and counts for nothing.
 # left: the reader left at the provider's. other: kept for whoever looks, and counts for nothing.
 Kind = Literal["bounce", "complaint", "delay", "left", "other"]
+# A provider took it, handed it on, or the reader opened it: says of a mail whose answer was lost that it had left, and is not kept.
+Sign = Literal["arrived"]
 # Of a bounce. hard: there is no such address. soft: it did not arrive this time. blocked: refused for what we are or wrote, not the reader's fault.
 Strength = Literal["", "hard", "soft", "blocked"]
 Source = Literal["dsn", "arf", "mail", "ses", "mailgun", "postmark", "sendgrid", "resend", "smtp"]
@@ -21,7 +23,7 @@ class Report:
     `reason` is for a person and holds no address. Without `subscriber_id` it is about nobody we know.
     """
 
-    kind: Kind
+    kind: Kind | Sign
     strength: Strength
     source: Source
     evidence: str
@@ -37,6 +39,6 @@ def evidence_of(*parts: object) -> str:
     return hashlib.sha256("\0".join(str(part) for part in parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def evidence_of_mail(kind: Kind, strength: Strength, *, issue_id: int | None, notice_id: int | None, subscriber_id: int) -> str:
+def evidence_of_mail(kind: Kind | Sign, strength: Strength, *, issue_id: int | None, notice_id: int | None, subscriber_id: int) -> str:
     """The evidence of what became of one mail of ours: whoever tells it, and however often, it counts once."""
     return evidence_of("mail", kind, strength, issue_id, notice_id, subscriber_id)

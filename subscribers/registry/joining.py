@@ -21,7 +21,7 @@ from subscribers.hints import refused_domains
 from subscribers.models import ReaderListRow, SignupRequest, Subscriber, Subscription
 from subscribers.registry.people import stored_person
 from subscribers.registry.suppressions import is_suppressed
-from subscribers.registry.writing import insert_absent
+from subscribers.registry.writing import seat_unconfirmed
 
 # facts: one pending mail a day and three in thirty days for one address; anybody can type anybody's address into a form.
 PENDING_FOR = timedelta(hours=24)
@@ -117,8 +117,7 @@ def _answer(session: Session, keys: Keys, settings: Settings, wanted: Ask, perso
     if _waits(session, person.id, now):
         request = _request(session, keys, settings, wanted, now, subscriber_id=person.id, list_ids=list_ids, mailed=False)
         return Asked("waits", request.id, person.id)
-    insert_absent(session, Subscription, [
-        {"list_id": list_id, "subscriber_id": person.id, "state": "unconfirmed", "created_at": now} for list_id in list_ids])
+    seat_unconfirmed(session, list_ids, person.id, now)
     request = _request(session, keys, settings, wanted, now, subscriber_id=person.id, list_ids=list_ids, mailed=True)
     evidence = Evidence(wanted.door, "", wanted.wording_id, wanted.origin, client_hash(keys, wanted.client), request.id)
     for list_id in list_ids:

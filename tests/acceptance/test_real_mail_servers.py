@@ -39,7 +39,7 @@ def inline(block: str, maps: dict[str, str]) -> str:
 @contextmanager
 def door(inbox: Inbox, port: int) -> Iterator[None]:
     """The publisher's own door for mail, open inside the block."""
-    server = MailServer(Reception(inbox.database, inbox.settings, KEYS, None, lambda: NOW), f"lmtp://127.0.0.1:{port}")
+    server = MailServer(Reception(inbox.database, inbox.settings, KEYS, {}, lambda: NOW), f"lmtp://127.0.0.1:{port}")
     server.start()
     try:
         yield
@@ -146,7 +146,7 @@ def test_postfix_gathers_a_domain_in_one_mailbox_that_is_polled(database: Databa
     with dovecot({"lists": "secret"}) as box, postfix(lmtp_flags=flags, main=main) as server:
         inbox = Inbox(database, inbound_settings(tmp_path, listen=None, imap=box.url("lists")))
         server.route("boxes.example", lmtp=box.lmtp_port)
-        reception = Reception(database, inbox.settings, KEYS, None, lambda: NOW)
+        reception = Reception(database, inbox.settings, KEYS, {}, lambda: NOW)
         for recipient, sender in ((SUBSCRIBE, HANAKO), (None, "hanako@elsewhere.example")):
             address = recipient or inbox.confirm_address()
             assert server.submit(written(sender, "Re: Please confirm"), sender, [address]) == {}

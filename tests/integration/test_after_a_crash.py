@@ -6,7 +6,7 @@ from sqlalchemy import update
 
 from publisher.db import Database
 from publisher.deliver import control
-from publisher.deliver.journal import Journal, database_identity
+from publisher.deliver.journal import Journal, database_identity, intent_line, outcome_line
 from publisher.deliver.verdict import Verdict
 from publisher.models import Delivery, Issue
 from tests.mailing import START, Newsroom, newsroom
@@ -29,9 +29,9 @@ def test_known_outcomes_are_believed_and_only_the_rest_is_sent(database: Databas
     with Relay() as relay:
         room, journal = abandoned(database, tmp_path, relay)
         rows = room.rows()
-        journal.intent(rows[HANAKO].id, START)
-        journal.outcome(rows[HANAKO].id, Verdict("accepted", "250 ok"), START)
-        journal.intent(rows[TARO].id, START)
+        journal.write(intent_line(rows[HANAKO].id, START))
+        journal.write(outcome_line(rows[HANAKO].id, Verdict("accepted", "250 ok"), START))
+        journal.write(intent_line(rows[TARO].id, START))
         journal.close(settled=False)
         assert room.send().accepted == 3
         assert relay.recipients() == {TARO: 1, ALICE: 1}
@@ -42,7 +42,7 @@ def test_a_torn_last_line_is_no_fact(database: Database, tmp_path: Path) -> None
     with Relay() as relay:
         room, journal = abandoned(database, tmp_path, relay)
         rows = room.rows()
-        journal.intent(rows[HANAKO].id, START)
+        journal.write(intent_line(rows[HANAKO].id, START))
         journal.close(settled=False)
         with journal.path.open("a") as file:
             file.write(f"{rows[HANAKO].id}\taccepted\t2025")
@@ -64,8 +64,8 @@ def test_what_the_relay_took_stays_taken_when_the_database_came_from_a_backup(da
     with Relay() as relay:
         room, journal = abandoned(database, tmp_path, relay)
         rows = room.rows()
-        journal.intent(rows[HANAKO].id, START)
-        journal.outcome(rows[HANAKO].id, Verdict("accepted", "250 ok"), START)
+        journal.write(intent_line(rows[HANAKO].id, START))
+        journal.write(outcome_line(rows[HANAKO].id, Verdict("accepted", "250 ok"), START))
         journal.close(settled=False)
         with database.writing() as session:
             session.execute(update(Delivery).values(state="queued", attempts=0))

@@ -34,7 +34,7 @@ def press_of(folder: Path, database: Database, *lines: str, rhythm: str | None =
         joined(database, TARO, NOW - 30 * DAY, rhythm=rhythm)
     for kind in timetables(newsletter):
         due_slot(database, settings, newsletter, NOW, kind)
-    return Press(settings, database, KEYS, {}, None)
+    return Press(settings, database, KEYS, {}, {})
 
 
 def tell(press: Press) -> int:

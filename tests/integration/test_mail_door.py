@@ -23,7 +23,7 @@ def door(database: Database, tmp_path: Path, scheme: str = "lmtp", relay: str = 
     port = free_port()
     listen = f"{scheme}://127.0.0.1:{port}"
     inbox = Inbox(database, inbound_settings(tmp_path, listen=listen, mail={"relay": relay}))
-    server = MailServer(Reception(database, inbox.settings, KEYS, None, lambda: NOW), listen)
+    server = MailServer(Reception(database, inbox.settings, KEYS, {}, lambda: NOW), listen)
     server.start()
     try:
         yield inbox, port

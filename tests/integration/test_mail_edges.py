@@ -34,7 +34,7 @@ class Door:
         self.port = free_port()
         listen = f"{scheme}://127.0.0.1:{self.port}"
         self.inbox = Inbox(database, inbound_settings(tmp_path, listen=listen, mail={"relay": "smtp://127.0.0.1:9", "timeout": "2s"}))
-        self.server = MailServer(Reception(database, self.inbox.settings, KEYS, None, lambda: NOW), listen)
+        self.server = MailServer(Reception(database, self.inbox.settings, KEYS, {}, lambda: NOW), listen)
 
     def __enter__(self) -> "Door":
         self.server.start()
@@ -118,7 +118,7 @@ def test_a_mail_has_so_many_recipients_at_most(database: Database, tmp_path: Pat
 
 def test_a_port_in_use_is_said_in_one_line(database: Database, tmp_path: Path) -> None:
     with Door(database, tmp_path) as door:
-        again = MailServer(Reception(database, door.inbox.settings, KEYS, None, lambda: NOW), f"lmtp://127.0.0.1:{door.port}")
+        again = MailServer(Reception(database, door.inbox.settings, KEYS, {}, lambda: NOW), f"lmtp://127.0.0.1:{door.port}")
         with pytest.raises(PublisherError, match=r"change inbound\.listen"):
             again.start()
 
@@ -129,7 +129,7 @@ def test_a_closed_door_can_be_opened_again_at_once(database: Database, tmp_path:
     with first:
         line = smtplib.LMTP("127.0.0.1", first.port, timeout=10)
         line.sendmail(HANAKO, [SUBSCRIBE], written())
-    second = MailServer(Reception(database, first.inbox.settings, KEYS, None, lambda: NOW), first.server.address)
+    second = MailServer(Reception(database, first.inbox.settings, KEYS, {}, lambda: NOW), first.server.address)
     second.start()
     try:
         with pytest.raises(smtplib.SMTPServerDisconnected):
@@ -154,7 +154,7 @@ def server() -> Iterator[Dovecot]:
 
 
 def press(inbox: Inbox) -> Press:
-    return Press(inbox.settings, inbox.database, KEYS, {}, None)
+    return Press(inbox.settings, inbox.database, KEYS, {}, {})
 
 
 def polling(database: Database, tmp_path: Path, url: str, **more: Any) -> Inbox:
@@ -281,4 +281,4 @@ def test_the_place_of_a_mailbox(url: str, place: Place) -> None:
 def test_an_address_of_ours_in_bounce_domain_only_is_taken(database: Database, tmp_path: Path) -> None:
     """Where `inbound.domain` is not set, mail comes in at the domain of envelope senders."""
     settings = inbound_settings(tmp_path, domain=None, mail={"bounce_domain": DOMAIN})
-    assert Reception(database, settings, KEYS, None, lambda: NOW).takes(SUBSCRIBE)
+    assert Reception(database, settings, KEYS, {}, lambda: NOW).takes(SUBSCRIBE)

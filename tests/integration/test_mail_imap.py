@@ -39,7 +39,7 @@ class Polled:
 
     def poll(self, password: str = "secret") -> int:
         """One look."""
-        return look(Reception(self.database, self.inbox.settings, KEYS, None, lambda: NOW), password, threading.Event())
+        return look(Reception(self.database, self.inbox.settings, KEYS, {}, lambda: NOW), password, threading.Event())
 
 
 def test_a_wish_to_join_is_read_dealt_with_and_moved(database: Database, tmp_path: Path, server: Dovecot) -> None:

@@ -23,7 +23,7 @@ class Desk:
     def __init__(self, database: Database, tmp_path: Path, relay: Relay, **settings: Any) -> None:
         mail = {"relay": relay.url, "timeout": "3s"} | settings.pop("mail", {})
         self.inbox, self.relay = Inbox(database, inbound_settings(tmp_path, mail=mail, **settings)), relay
-        self.reception = Reception(database, self.inbox.settings, KEYS, None, self.inbox.clock)
+        self.reception = Reception(database, self.inbox.settings, KEYS, {}, self.inbox.clock)
 
     def bring(self, data: bytes, recipient: str = OWNER, sender: str | None = HANAKO) -> str:
         """Hand a mail over; what became of it."""

@@ -14,22 +14,29 @@ from sqlalchemy.exc import IntegrityError
 
 import publisher.models  # noqa: F401  (fills the MetaData)
 import subscribers.models  # noqa: F401
+from publisher.clock import utc_now
 from publisher.db import Base, Database, migration_config
 from publisher.errors import PublisherError
+from publisher.work.tables import bring_up_to_date
 from subscribers.models import ReaderListRow, Subscription
 
 ROOT = Path(__file__).parent.parent.parent
+OTHERS = ("story_search", "procrastinate_")
 
 
 def tables(database: Database) -> set[str]:
-    """The tables that models speak of: a search index is each database's own."""
-    return {name for name in inspect(database.engine).get_table_names() if name != "alembic_version" and not name.startswith("story_search")}
+    """The tables that models speak of: a search index is each database's own, and the queue's are procrastinate's."""
+    return {name for name in inspect(database.engine).get_table_names() if name != "alembic_version" and not name.startswith(OTHERS)}
 
 
-def test_the_migrations_make_what_the_models_say(database: Database) -> None:
+@pytest.mark.parametrize("with_queue", [False, True])
+def test_the_migrations_make_what_the_models_say(database: Database, with_queue: bool) -> None:
+    """Also where the tables of the queue stand beside ours."""
+    if with_queue and not database.is_sqlite:
+        bring_up_to_date(database, utc_now())
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={
-            "compare_type": True, "include_name": lambda name, kind, _parents: kind != "table" or not str(name).startswith("story_search")})
+            "compare_type": True, "include_name": lambda name, kind, _parents: kind != "table" or not str(name).startswith(OTHERS)})
         assert compare_metadata(context, Base.metadata) == []
     assert tables(database) == set(Base.metadata.tables)
 

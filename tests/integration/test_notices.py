@@ -197,7 +197,7 @@ def test_the_service_leaves_a_relay_in_peace_that_takes_nothing(database: Databa
         room = notice_room(database, tmp_path, relay.url.replace("//", "//taro@"))
         room.write("welcome", room.reader(HANAKO))
         courier, stop = Courier(), threading.Event()
-        press = Press(room.settings, database, KEYS, {}, "wrong")
+        press = Press(room.settings, database, KEYS, {}, {"mail": "wrong"})
         for _turn in range(5):
             with pytest.raises(RelayTrouble):
                 courier.work(press, room.clock, stop)
@@ -206,7 +206,7 @@ def test_the_service_leaves_a_relay_in_peace_that_takes_nothing(database: Databa
             courier.work(press, room.clock, stop)
             assert len(relay.log) == tries
             room.clock.pass_by(timedelta(minutes=5))
-        courier.work(Press(room.settings, database, KEYS, {}, "right"), room.clock, stop)
+        courier.work(Press(room.settings, database, KEYS, {}, {"mail": "right"}), room.clock, stop)
         assert relay.recipients() == {HANAKO: 1}
 
 

@@ -54,7 +54,7 @@ def test_a_picture_is_copied_once_and_shown_from_here(database: Database, web: W
     newsroom = Newsroom(database, opened())
     issue_id = newsroom.draft([story("Aoba opens a model", language="en", summary="A summary.", image_url=url, image_alt="The lab"),
                                story("Another one", language="en", image_url=url)])
-    finish_draft(Press(newsroom.settings, database, KEYS, {}, None), issue_id, NOW)
+    finish_draft(Press(newsroom.settings, database, KEYS, {}, {}), issue_id, NOW)
     assert web.asked["/lab.jpg"] == 1
     copy = kept(database)[url]
     assert (copy.width, copy.height, copy.media_type, copy.problem) == (1104, 621, "image/jpeg", None)

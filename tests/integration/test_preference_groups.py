@@ -4,7 +4,7 @@ import random
 from email import message_from_bytes, policy
 from pathlib import Path
 
-from sqlalchemy import event, func, select, update
+from sqlalchemy import delete, event, func, select, update
 
 from publisher.approval import content_hash
 from publisher.compose.drafting import compose_draft
@@ -13,6 +13,7 @@ from publisher.db import Database
 from publisher.deliver.message import preview
 from publisher.deliver.start import NOTHING, start_issue
 from publisher.models import Delivery, Edition, EditionGroup, Issue
+from publisher.models_sending import Slice
 from publisher.web.archive import EVERYBODY
 from subscribers.models import Subscriber, Subscription
 from tests import composing
@@ -174,6 +175,7 @@ def test_the_start_takes_as_many_statements_for_many_readers_as_for_few(database
             with database.writing() as session:
                 session.execute(update(Delivery).values(issue_id=0, subscriber_id=-Delivery.id))
                 session.execute(update(Issue).values(state="approved"))
+                session.execute(delete(Slice))
                 list_id, _hanako = ids_of(database, HANAKO)
                 thirds = select(Subscriber.id).where(Subscriber.id % 3 == 0)
                 session.execute(update(Subscription).where(Subscription.subscriber_id.in_(thirds)).values(hour=Subscription.subscriber_id % 24))

@@ -5,11 +5,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from publisher.db import Database
+from publisher.deliver import control
 from publisher.deliver.smtp import RelayTrouble
 from publisher.deliver.worker import check_relay
 from publisher.errors import PublisherError
+from publisher.models_mail import Notice
 from tests import composing
 from tests.certificates import certificate
 from tests.mailing import newsroom
@@ -17,21 +20,24 @@ from tests.readers import ALICE, HANAKO, TARO
 from tests.relay import HANG_UP, SILENCE, Relay
 
 EVERYBODY = [HANAKO, TARO, ALICE]
+both_ways = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "line by line"])
 
 
-def test_a_silent_close_after_some_mails_is_a_reconnect_and_no_failure(database: Database, tmp_path: Path) -> None:
+@both_ways
+def test_a_silent_close_after_some_mails_is_a_reconnect_and_no_failure(database: Database, tmp_path: Path, pipelining: bool) -> None:
     """Yahoo closes without a word after a number of mails."""
     def plan(verb: str, _argument: str) -> str | None:
         mails = len(relay.taken)
         return HANG_UP if verb == "MAIL" and mails and mails % 2 == 0 and relay.log[-2] != "ehlo localhost" else None
 
-    with Relay(plan) as relay:
+    with Relay(plan, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, [f"r{number}@example.jp" for number in range(7)], connections=1)
         assert room.send().accepted == 7
     assert set(relay.recipients().values()) == {1}
 
 
-def test_421_closes_the_connection_and_costs_no_reader(database: Database, tmp_path: Path) -> None:
+@both_ways
+def test_421_closes_the_connection_and_costs_no_reader(database: Database, tmp_path: Path, pipelining: bool) -> None:
     """RFC 5321 section 3.8: the mail waits, the line is opened anew."""
     shut = threading.Event()
 
@@ -41,7 +47,7 @@ def test_421_closes_the_connection_and_costs_no_reader(database: Database, tmp_p
             return "421 4.3.2 closing"
         return None
 
-    with Relay(plan) as relay:
+    with Relay(plan, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, [HANAKO, TARO], connections=1)
         counts = room.send()
         assert (counts.accepted, counts.deferred) == (1, 1)
@@ -52,9 +58,10 @@ def test_421_closes_the_connection_and_costs_no_reader(database: Database, tmp_p
     ("MAIL", "530 5.7.0 login first", "refuses the sender"),
     ("CONNECT", "554 5.7.1 no service for you", "turns us away"),
 ])
-def test_trouble_with_the_relay_marks_nobody(database: Database, tmp_path: Path, verb: str, answer: str, says: str) -> None:
+@both_ways
+def test_trouble_with_the_relay_marks_nobody(database: Database, tmp_path: Path, verb: str, answer: str, says: str, pipelining: bool) -> None:
     """No reader is refused for what is the newsroom's to mend, and the sentence names the relay."""
-    with Relay(lambda said, _argument: answer if said == verb else None) as relay:
+    with Relay(lambda said, _argument: answer if said == verb else None, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, EVERYBODY)
         with pytest.raises(RelayTrouble, match=says):
             room.send()
@@ -67,14 +74,15 @@ def test_trouble_with_the_relay_marks_nobody(database: Database, tmp_path: Path,
     ("RCPT", "554 5.7.1 <{}>: Relay access denied"),
     ("RCPT", "553 sorry, that domain isn't in my list of allowed rcpthosts"),
 ])
-def test_a_relay_that_takes_nothing_makes_no_reader_one_to_be_given_up(database: Database, tmp_path: Path, verb: str, answer: str) -> None:
-    """Ten in a row are its word about us or the issue: the run stops, and once it is mended everybody has the mail."""
+@both_ways
+def test_a_relay_that_takes_nothing_makes_no_reader_one_to_be_given_up(database: Database, tmp_path: Path, verb: str, answer: str, pipelining: bool) -> None:
+    """Ten in a row are its word about us or the issue: it is paused, the operator is told, and once it is mended everybody has the mail."""
     mended = threading.Event()
 
     def plan(said: str, argument: str) -> str | None:
         return answer.format(argument.partition("<")[2].rstrip(">")) if said == verb and not mended.is_set() else None
 
-    with Relay(plan) as relay:
+    with Relay(plan, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, [f"r{number}@example.jp" for number in range(40)], connections=2)
         with pytest.raises(RelayTrouble, match="takes none of these mails"):
             room.send()
@@ -82,6 +90,12 @@ def test_a_relay_that_takes_nothing_makes_no_reader_one_to_be_given_up(database:
         assert counts.refused == 0
         assert 10 <= counts.deferred <= 12
         assert counts.queued == 40 - counts.deferred
+        assert room.state() == "paused"
+        with database.reading() as session:
+            (alert,) = session.scalars(select(Notice).where(Notice.kind == "alert"))
+        assert alert.data["code"] == "relay_refuses"
+        assert alert.data["said"].startswith(answer[:8])
+        control.resume(database, room.issue_id, room.clock())
         mended.set()
         room.clock.pass_by(timedelta(minutes=10))
         assert room.send().accepted == 40
@@ -124,9 +138,9 @@ def test_a_login_is_made_and_a_wrong_password_marks_nobody(database: Database, t
     with Relay(credentials=("desk", "secret")) as relay:
         room = newsroom(database, tmp_path, f"smtp://desk@127.0.0.1:{relay.port}", [HANAKO])
         with pytest.raises(RelayTrouble, match="login") as wrong:
-            room.send(password="guess")
+            room.send(secrets={"mail": "guess"})
         assert "guess" not in str(wrong.value)
-        assert room.send(password="secret").accepted == 1
+        assert room.send(secrets={"mail": "secret"}).accepted == 1
 
 
 @pytest.mark.parametrize(("scheme", "at_once"), [("smtp+starttls", False), ("smtps", True)])
@@ -137,11 +151,11 @@ def test_mail_and_password_travel_encrypted_to_a_relay_that_proves_itself(databa
     with Relay(credentials=("desk", "secret"), tls=context, tls_at_once=at_once) as relay:
         room = newsroom(database, tmp_path, f"{scheme}://desk@127.0.0.1:{relay.port}", [HANAKO])
         with pytest.raises(RelayTrouble, match="trustworthy TLS"):
-            room.send(password="secret")
+            room.send(secrets={"mail": "secret"})
         assert room.counts().queued == 1
         assert not any(line.startswith("AUTH") for line in relay.log)
         monkeypatch.setenv("SSL_CERT_FILE", str(cert))
-        assert room.send(password="secret").accepted == 1
+        assert room.send(secrets={"mail": "secret"}).accepted == 1
 
 
 def test_a_relay_without_starttls_gets_no_mail_in_the_clear(database: Database, tmp_path: Path) -> None:

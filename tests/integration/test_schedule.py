@@ -45,7 +45,7 @@ def answers() -> Iterator[threading.Event]:
 
 def press_of(folder: Path, database: Database, *lines: str, seen: datetime = NOW - HOUR) -> Press:
     settings, _morning = newsroom(folder, database, *lines, seen=seen)
-    return Press(settings, database, Keys(["a key for tests"]), {}, None)
+    return Press(settings, database, Keys(["a key for tests"]), {}, {})
 
 
 def service_of(press: Press, now: datetime = NOW) -> Service:
@@ -86,7 +86,7 @@ def test_twelve_sources_that_hang_stop_neither_the_round_nor_the_timetable(tmp_p
 
 def test_a_round_leaves_a_sign_of_life_and_health_tells_of_it(tmp_path: Path, database: Database) -> None:
     service = Service(press_of(tmp_path, database), utc_now)
-    assert service.health() == {"last_round": None, "held_slots": 0, "issues_sending": 0}
+    assert service.health() == {"last_round": None, "held_slots": 0, "issues_sending": 0, "sends": True, "why_not": None}
     service.start()
     until(lambda: service.last_round is not None)
     service.stop()

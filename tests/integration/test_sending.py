@@ -19,11 +19,13 @@ from tests.readers import ALICE, HANAKO, KEYS, TARO, ids_of, join
 from tests.relay import HANG_UP, Relay
 
 EVERYBODY = [HANAKO, TARO, ALICE]
+both_ways = pytest.mark.parametrize("pipelining", [True, False], ids=["pipelined", "line by line"])
 
 
-def test_every_reader_gets_one_mail_and_the_issue_is_sent(database: Database, tmp_path: Path) -> None:
+@both_ways
+def test_every_reader_gets_one_mail_and_the_issue_is_sent(database: Database, tmp_path: Path, pipelining: bool) -> None:
     """Nothing is left in the journal's folder, and a second send finds nothing to do."""
-    with Relay() as relay:
+    with Relay(pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, EVERYBODY)
         assert room.send().accepted == 3
         assert room.state() == "sent"
@@ -42,7 +44,8 @@ def test_every_reader_gets_one_mail_and_the_issue_is_sent(database: Database, tm
     (".", "554 5.6.0 not like this", "refused"),
     (".", HANG_UP, "unknown"),
 ])
-def test_what_happens_to_one_reader_costs_one_reader(database: Database, tmp_path: Path, verb: str, answer: str, state: str) -> None:
+@both_ways
+def test_what_happens_to_one_reader_costs_one_reader(database: Database, tmp_path: Path, verb: str, answer: str, state: str, pipelining: bool) -> None:
     """The row says what the relay said, without an address; the others have their mail."""
     place = {"last": ""}
 
@@ -51,7 +54,7 @@ def test_what_happens_to_one_reader_costs_one_reader(database: Database, tmp_pat
             place["last"] = argument
         return answer.format(TARO) if said == verb and TARO in (argument if said in ("RCPT", ".") else place["last"]) else None
 
-    with Relay(plan) as relay:
+    with Relay(plan, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, EVERYBODY, connections=1)
         room.send()
     rows = room.rows()
@@ -78,7 +81,8 @@ def test_a_deferred_mail_is_tried_again_when_its_pause_is_over_and_given_up_afte
     assert (room.rows()[HANAKO].reason or "").startswith("gave up")
 
 
-def test_a_mail_whose_answer_was_lost_is_sent_again_with_the_same_message_id(database: Database, tmp_path: Path) -> None:
+@both_ways
+def test_a_mail_whose_answer_was_lost_is_sent_again_with_the_same_message_id(database: Database, tmp_path: Path, pipelining: bool) -> None:
     """Plain SMTP can be asked nothing: a repeat is better than a reader skipped, and can be recognised."""
     lost = threading.Event()
 
@@ -88,7 +92,7 @@ def test_a_mail_whose_answer_was_lost_is_sent_again_with_the_same_message_id(dat
             return HANG_UP
         return None
 
-    with Relay(plan) as relay:
+    with Relay(plan, pipelining=pipelining) as relay:
         room = newsroom(database, tmp_path, relay.url, [HANAKO])
         assert room.send().unknown == 1
         room.clock.pass_by(timedelta(minutes=10))
@@ -111,12 +115,15 @@ def test_who_left_or_was_suppressed_since_the_start_is_skipped(database: Databas
 
 def test_who_leaves_while_the_issue_is_being_sent_gets_no_mail(database: Database, tmp_path: Path) -> None:
     """A slow relay, a long queue, and Hanako at its end: her wish counts until a second or so before her turn."""
-    gone = threading.Event()
+    going, gone = threading.Event(), threading.Event()
 
     def plan(verb: str, _argument: str) -> str | None:
-        if verb == "." and len(relay.taken) == 10 and not gone.is_set():
-            gone.set()
-            leave(database, *ids_of(database, HANAKO), Evidence("web", "clicked"), START)
+        if verb == "." and len(relay.taken) >= 10:
+            if not going.is_set():
+                going.set()
+                leave(database, *ids_of(database, HANAKO), Evidence("web", "clicked"), START)
+                gone.set()
+            gone.wait(10)  # however long her wish takes to be written: nobody is served meanwhile
         return "250 ok" if verb == "." and threading.Event().wait(0.02) is False else None
 
     with Relay(plan) as relay:

@@ -1,6 +1,7 @@
 """Pausing, stopping, cancelling and dying in mid-send: nobody is skipped, and what left is known."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import select
 
 from publisher.db import Database
 from publisher.deliver import control
+from publisher.deliver.slices import lock_of
 from publisher.errors import Busy, PublisherError
 from publisher.locks import hold
 from publisher.models import Telling
@@ -18,11 +20,23 @@ from tests.relay import Relay
 EVERYBODY = [HANAKO, TARO, ALICE]
 
 
+def when_taken(relay: Relay, mails: int, act: Callable[[], object]) -> threading.Thread:
+    """Act, by another hand, as soon as the relay has taken so many mails."""
+    def watch() -> None:
+        while len(relay.taken) < mails:
+            threading.Event().wait(0.01)
+        act()
+
+    hand = threading.Thread(target=watch, daemon=True)
+    hand.start()
+    return hand
+
+
 def test_another_living_process_is_left_alone(database: Database, tmp_path: Path) -> None:
     """Busy at once, not a second mail."""
     with Relay() as relay:
         room = newsroom(database, tmp_path, relay.url, [HANAKO])
-        with hold(database.engine, control.lock_of(room.issue_id)), pytest.raises(Busy):
+        with hold(database.engine, lock_of(room.issue_id)), pytest.raises(Busy):
             room.send()
         assert relay.taken == []
 
@@ -32,8 +46,7 @@ def test_pause_in_mid_send_stops_within_two_seconds_and_resume_finishes(database
     pace = threading.Event()
     with Relay(lambda verb, _argument: "250 ok" if verb == "." and pace.wait(0.05) is None else None) as relay:
         room = newsroom(database, tmp_path, relay.url, [f"r{number}@example.jp" for number in range(200)], connections=2)
-        timer = threading.Timer(0.7, control.pause, (database, room.issue_id, START))
-        timer.start()
+        when_taken(relay, 6, lambda: control.pause(database, room.issue_id, START))
         counts = room.send()
         assert room.state() == "paused"
         assert 0 < counts.accepted < 200
@@ -51,7 +64,7 @@ def test_a_stop_leaves_nothing_half_done(database: Database, tmp_path: Path) -> 
     wait = threading.Event()
     with Relay(lambda verb, _argument: "250 ok" if verb == "." and wait.wait(0.05) is None else None) as relay:
         room = newsroom(database, tmp_path, relay.url, [f"r{number}@example.jp" for number in range(100)], connections=2)
-        threading.Timer(0.5, stop.set).start()
+        when_taken(relay, 6, stop.set)
         counts = room.send(stop=stop)
         assert counts.sending == counts.unknown == 0
         assert counts.accepted == len(relay.taken) > 0
@@ -76,7 +89,7 @@ def test_cancel_in_mid_send_leaves_no_mail_waiting(database: Database, tmp_path:
     """By another hand: what is on the wire ends, nothing else leaves, and no row waits for ever."""
     with Relay(lambda verb, argument: "450 4.2.0 later" if verb == "RCPT" and "r1" in argument and threading.Event().wait(0.02) is False else None) as relay:
         room = newsroom(database, tmp_path, relay.url, [f"r{number}@example.jp" for number in range(200)], connections=2)
-        threading.Timer(0.5, control.cancel, (database, room.issue_id, START)).start()
+        when_taken(relay, 6, lambda: control.cancel(database, room.issue_id, START))
         counts = room.send()
     assert room.state() == "cancelled"
     assert counts.unfinished == 0

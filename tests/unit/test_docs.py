@@ -14,7 +14,7 @@ from publisher.settings_file import load_settings
 from tools.commands_page import page
 
 ROOT = Path(__file__).parent.parent.parent
-NESTED = {"sources", "lists", "newsletters", "accounts"}
+NESTED = {"sources", "lists", "newsletters", "accounts", "relays", "limits"}
 
 
 def _models() -> list[tuple[str, type[BaseModel]]]:
@@ -28,7 +28,7 @@ def _models() -> list[tuple[str, type[BaseModel]]]:
 
 def _documented() -> dict[str, str]:
     text = (ROOT / "docs" / "configuration.md").read_text("utf-8")
-    return {key: default.strip().strip("`") for key, default in re.findall(r"^\| \**`([a-z]+\.[a-z_]+)`\** \|([^|]*)\|", text, re.MULTILINE)}
+    return {key: default.strip().strip("`") for key, default in re.findall(r"^\| \**`([a-z_]+\.[a-z_]+)`\** \|([^|]*)\|", text, re.MULTILINE)}
 
 
 def test_every_setting_stands_in_the_documentation_and_no_other() -> None:

@@ -128,7 +128,8 @@ def test_ses_passes_on_our_own_marks() -> None:
     (hooks.mailgun_event("failed", READER, severity="permanent", reason="suppress-bounce"), [("bounce", "hard")]),
     (hooks.mailgun_event("failed", READER, severity="permanent", reason="suppress-unsubscribe"), [("left", "")]),
     (hooks.mailgun_event("failed", READER, severity="temporary"), [("delay", "")]), (hooks.mailgun_event("complained", READER), [("complaint", "")]),
-    (hooks.mailgun_event("unsubscribed", READER), [("left", "")]), (hooks.mailgun_event("delivered", READER), [])])
+    (hooks.mailgun_event("unsubscribed", READER), [("left", "")]), (hooks.mailgun_event("delivered", READER), [("arrived", "")]),
+    (hooks.mailgun_event("stored", READER), [])])
 def test_each_event_of_mailgun_is_read_as_what_it_is(event: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     """A temporary failure is a delay: Mailgun goes on trying."""
     assert kinds(mailgun.read(call(hooks.mailgun(NOW, event)), hooks.MAILGUN)) == expected
@@ -170,7 +171,8 @@ def test_postmark_without_the_password_proves_nothing(headers: dict[str, str]) -
     ({"event": "bounce", "type": "bounce", "status": "5.1.1", "reason": "550 user unknown"}, [("bounce", "")]),
     ({"event": "bounce", "type": "blocked"}, [("bounce", "blocked")]), ({"event": "dropped", "reason": "Bounced Address"}, [("bounce", "hard")]),
     ({"event": "dropped", "reason": "Spam Content"}, []), ({"event": "deferred"}, [("delay", "")]), ({"event": "spamreport"}, [("complaint", "")]),
-    ({"event": "group_unsubscribe"}, [("left", "")]), ({"event": "open"}, [])])
+    ({"event": "group_unsubscribe"}, [("left", "")]), ({"event": "open"}, [("arrived", "")]),
+    ({"event": "group_resubscribe"}, [])])
 def test_each_event_of_sendgrid_is_read_as_what_it_is(event: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     """A blocked mail is not the reader's fault."""
     assert kinds(sendgrid.read(call(hooks.sendgrid(NOW, [event | {"email": READER}])), hooks.ec_key().public_key())) == expected
@@ -193,7 +195,7 @@ def test_sendgrid_changed_on_the_way_or_old_proves_nothing() -> None:
     ({"type": "email.bounced", "data": {"to": [READER], "bounce": {"type": "Permanent", "subType": "General", "message": "x"}}}, [("bounce", "hard")]),
     ({"type": "email.bounced", "data": {"to": [READER], "bounce": {"type": "Transient", "subType": "MailboxFull"}}}, [("bounce", "soft")]),
     ({"type": "email.complained", "data": {"to": [READER]}}, [("complaint", "")]), ({"type": "email.delivery_delayed", "data": {"to": READER}}, [("delay", "")]),
-    ({"type": "email.delivered", "data": {"to": [READER]}}, [])])
+    ({"type": "email.delivered", "data": {"to": [READER]}}, [("arrived", "")]), ({"type": "email.scheduled", "data": {"to": [READER]}}, [])])
 def test_each_message_of_resend_is_read_as_what_it_is(message: dict[str, Any], expected: list[tuple[str, str]]) -> None:
     """Resend passes on what SES says."""
     assert kinds(resend.read(call(hooks.resend(NOW, message)), hooks.RESEND)) == expected

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from publisher.errors import Problem, SettingsError
-from publisher.settings import Relay, Settings
+from publisher.settings import Settings
 from publisher.settings_file import load_settings
+from publisher.settings_sending import Relay
 from publisher.settings_values import Fault
 
 # The form that the newsroom was promised.

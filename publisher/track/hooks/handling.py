@@ -86,7 +86,7 @@ class Hooks:
         if told.kind == "bounce" and not told.strength:
             told = replace(told, strength=classify("", told.reason))
         found = who(self._keys, envelope=_text(told.envelope), message_id=_text(told.message_id), unsubscribe=_text(told.unsubscribe))
-        if found is None and (address := _text(told.address)):
+        if found is None and told.kind != "arrived" and (address := _text(told.address)):
             with self._database.reading() as session:
                 person = who_is(session, address)
             found = Who(subscriber_id=person) if person is not None else None

@@ -21,6 +21,7 @@ from publisher.track.hooks.proof import (
     words,
 )
 
+_ARRIVED = ("accepted", "delivered", "opened", "clicked")
 # A mail that Mailgun itself would not send, because it remembers the address: the reader's own doing, or a bounce of before.
 _REMEMBERED = {"suppress-bounce": ("bounce", "hard"), "suppress-complaint": ("complaint", ""), "suppress-unsubscribe": ("left", "")}
 
@@ -55,4 +56,4 @@ def _kind(name: str, event: dict[str, object]) -> tuple[str, str]:
         if event.get("severity") == "temporary":
             return "delay", ""
         return _REMEMBERED.get(str(event.get("reason")), ("bounce", ""))
-    return {"complained": ("complaint", ""), "unsubscribed": ("left", "")}.get(name, ("", ""))
+    return ("arrived", "") if name in _ARRIVED else {"complained": ("complaint", ""), "unsubscribed": ("left", "")}.get(name, ("", ""))

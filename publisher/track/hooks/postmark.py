@@ -23,7 +23,10 @@ def read(call: Call, password: str) -> Reading:
         return Reading(mark)
     at = moment(message.get("BouncedAt") or message.get("ChangedAt"), call.now)
     said = words(message.get("Type") or kind, message.get("Details") or message.get("Description"))
-    return Reading(mark, [Told(found, mark, at, strength, said, message.get("Email") or message.get("Recipient"))])
+    # What a relay of ours gave with the mail (providers/postmark.py): the reader is known by our own mark, and not by an address alone.
+    given = message.get("Metadata")
+    own_id = given.get("message-id") if isinstance(given, dict) else None
+    return Reading(mark, [Told(found, mark, at, strength, said, message.get("Email") or message.get("Recipient"), message_id=own_id)])
 
 
 def _password(call: Call) -> str:

@@ -9,7 +9,8 @@ from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.track.hooks.proof import FRESH, Call, NoProof, Reading, Told, an_object, as_json, is_fresh, moment, same, seconds, some_text, words
 
-_KINDS = {"email.complained": "complaint", "email.delivery_delayed": "delay", "email.bounced": "bounce", "email.suppressed": "bounce"}
+_KINDS = {"email.complained": "complaint", "email.delivery_delayed": "delay", "email.bounced": "bounce", "email.suppressed": "bounce",
+          "email.sent": "arrived", "email.delivered": "arrived", "email.opened": "arrived", "email.clicked": "arrived"}
 
 
 def secret(text: str) -> bytes:

@@ -35,7 +35,8 @@ _SIGNATURE, _TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-ema
 # https://www.twilio.com/docs/sendgrid/for-developers/tracking-events/event#bounce-classifications
 _CLASSES = {"invalid address": "hard", "mailbox unavailable": "soft", "content": "blocked", "reputation": "blocked",
             "frequency or volume too high": "blocked", "technical failure": "soft"}
-_OTHERS = {"deferred": ("delay", ""), "spamreport": ("complaint", ""), "unsubscribe": ("left", ""), "group_unsubscribe": ("left", "")}
+_OTHERS = {"deferred": ("delay", ""), "spamreport": ("complaint", ""), "unsubscribe": ("left", ""), "group_unsubscribe": ("left", ""),
+           "processed": ("arrived", ""), "delivered": ("arrived", ""), "open": ("arrived", ""), "click": ("arrived", "")}
 _DROPPED = {"bounced address": ("bounce", "hard"), "invalid": ("bounce", "hard"), "spam reporting address": ("complaint", ""),
             "unsubscribed address": ("left", "")}
 

@@ -29,6 +29,8 @@ _CERTIFICATES_KEPT = 8
 _NO_COMPLAINT = ("not-spam", "auth-failure")
 _GONE = ("NoEmail", "Suppressed", "OnAccountSuppressionList")
 _BLOCKED = ("ContentRejected", "AttachmentRejected")
+# https://docs.aws.amazon.com/ses/latest/dg/event-publishing-retrieving-sns-contents.html
+_ARRIVED = ("Send", "Delivery", "Open", "Click")
 
 
 class Certificates:
@@ -137,4 +139,6 @@ def _kind(name: str, detail: dict[str, Any]) -> tuple[str, str]:
         return "bounce", {"Permanent": "", "Transient": "soft"}.get(str(detail.get("bounceType")), "soft")
     if name == "DeliveryDelay":
         return "delay", ""
+    if name in _ARRIVED:
+        return "arrived", ""
     return ("left", "") if name == "Subscription" else ("", "")
