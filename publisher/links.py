@@ -1,7 +1,7 @@
 """The addresses that mails, posts and pages point to, and what their tokens are signed for."""
 
 from publisher.settings import Settings
-from publisher.tokens import Keys
+from publisher.tokens import Keys, Mint
 
 # The purposes of signed tokens; a token of one purpose never serves another. With the ids inside each:
 LEAVE = "leave"  # list, subscriber, issue
@@ -39,7 +39,12 @@ def leave_url(site_url: str, token: str) -> str:
 
 def leave_token(keys: Keys, list_id: int, subscriber_id: int, issue_id: int) -> str:
     """The token of one reader's leave link in one issue. Works for ever: nothing of it is stored."""
-    return keys.sign(LEAVE, list_id, subscriber_id, issue_id)
+    return leave_mint(keys, list_id, issue_id).token(subscriber_id)
+
+
+def leave_mint(keys: Keys, list_id: int, issue_id: int) -> Mint:
+    """Makes the leave tokens of all readers of one issue."""
+    return keys.mint(LEAVE, (list_id,), (issue_id,))
 
 
 def read_leave_token(keys: Keys, token: str) -> tuple[int, int, int] | None:
@@ -65,7 +70,12 @@ def preferences_url(site_url: str, token: str) -> str:
 
 def preferences_token(keys: Keys, list_id: int, subscriber_id: int) -> str:
     """The token of one reader's preferences; works for ever."""
-    return keys.sign(PREFERENCES, list_id, subscriber_id)
+    return preferences_mint(keys, list_id).token(subscriber_id)
+
+
+def preferences_mint(keys: Keys, list_id: int) -> Mint:
+    """Makes the preferences tokens of all readers of one list."""
+    return keys.mint(PREFERENCES, (list_id,))
 
 
 def subscribe_url(site_url: str, list_name: str) -> str:

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from publisher.audience import EACH
 from publisher.cron import next_moment, parse_cron
 from publisher.deliver.control import counts
+from publisher.deliver.due import resends
 from publisher.deliver.faults import as_trouble
 from publisher.deliver.posting import post_due
 from publisher.deliver.worker import finish_issue
@@ -31,7 +32,6 @@ from publisher.primary import ClockBack, Fenced, look
 from publisher.rounds import due_issues, hold_interrupted, note_round
 from publisher.settings import Newsletter
 from publisher.timetable import due_slot, held_slots, late_reason, settle_slot, timetables
-from publisher.work.due import resends
 
 log = structlog.get_logger("publisher")
 ROUND = timedelta(seconds=10)

@@ -1,7 +1,5 @@
 """`publisher relay`: a relay for practice, so that a newsroom can send in earnest and reach nobody."""
 
-import signal
-import threading
 from pathlib import Path
 
 import click
@@ -11,6 +9,7 @@ from publisher.errors import PublisherError
 from publisher.i18n import _
 from publisher.practice import PracticeRelay
 from publisher.settings_sending import is_loopback
+from publisher.signals import stopped_by_signals
 
 
 @click.command(help=_("Run a relay for practice: every mail is kept as a file, none is sent on.") + "\n\n" + examples(
@@ -24,10 +23,7 @@ def relay(desk: Desk, listen: str, folder: Path) -> None:
     host, _colon, port = listen.rpartition(":")
     if not port.isdigit() or not 0 < int(port) < 65536 or not is_loopback(host):
         raise PublisherError(_("%(listen)s is not an address of this machine such as 127.0.0.1:2525", listen=listen))
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_args: stop.set())
-    with PracticeRelay(folder, host, int(port)) as running:
+    with stopped_by_signals() as stop, PracticeRelay(folder, host, int(port)) as running:
         desk.say("✓ " + _("Listening at %(listen)s; mails are kept in %(folder)s. Stop with Ctrl-C.", listen=listen, folder=folder))
         before = running.kept
         stop.wait()

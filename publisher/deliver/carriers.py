@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from publisher.deliver.claim import Claimed
-from publisher.deliver.lines import Lines
+from publisher.deliver.lines import OPENING_PAUSES, Lines
 from publisher.deliver.providers.base import Provider
 from publisher.deliver.smtp import RelayTrouble
 from publisher.deliver.verdict import Verdict
@@ -13,7 +13,6 @@ from publisher.deliver.wire import Hands, Wire
 from publisher.errors import PublisherError
 
 _LOOK_EVERY = 0.25
-_PAUSES = (0.2, 1.0)
 Write = Callable[[bytes], None]
 
 
@@ -130,7 +129,7 @@ class Crew:
         self._rest_after(verdicts)
 
     def _given(self, provider: Provider, mails: list[Claimed]) -> list[Verdict]:
-        for pause in _PAUSES:
+        for pause in OPENING_PAUSES:
             try:
                 return provider.send([mail.mail for mail in mails])
             except RelayTrouble as error:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.sqlite import dialect as sqlite_dialect
 from sqlalchemy.orm import Session
 
 from publisher.db import Database, UtcDateTime
-from publisher.deliver.due import states_tried
+from publisher.deliver.due import is_due, states_tried
 from publisher.deliver.headers import ascii_domain
 from publisher.deliver.message import NO_MAIL, Mail
 from publisher.deliver.retry import next_try
@@ -115,7 +115,7 @@ _ROWS = (select(Delivery.id, Delivery.subscriber_id, Delivery.attempts, Delivery
          .outerjoin(Suppression, Suppression.address_hash == Subscriber.address_hash)
          .where(Delivery.issue_id == bindparam("issue_id"), Delivery.id.between(bindparam("first_id"), bindparam("last_id")),
                 Delivery.state == bindparam("state")).order_by(Delivery.id).limit(bindparam("most")))
-_DUE_ROWS = _ROWS.where((Delivery.not_before.is_(None)) | (Delivery.not_before <= bindparam("now")))
+_DUE_ROWS = _ROWS.where(is_due(bindparam("now")))
 _CLAIM = (update(Delivery).where(Delivery.id.in_(bindparam("ids", expanding=True)))
           .values(state="sending", attempts=Delivery.attempts + 1, relay=bindparam("by"),
                   first_tried_at=func.coalesce(Delivery.first_tried_at, bindparam("now", type_=_MOMENT))))

@@ -154,11 +154,16 @@ def _parse(line: str) -> Entry | None:
 
 def database_identity(database: Database, now: datetime) -> str:
     """A name of this database that no other has, made when it is first asked for."""
+    return noted_once(database, _IDENTITY, uuid.uuid4().hex[:16], now)
+
+
+def noted_once(database: Database, key: str, value: str, now: datetime) -> str:
+    """What the database remembers under `key`: `value`, unless another process was first."""
     with database.reading() as session:
-        known = session.get(Installation, _IDENTITY)
+        known = session.get(Installation, key)
     if known is None:
         # Several processes may be the first at once.
-        with hold(database.engine, "identity", wait=True), database.writing() as session:
-            known = session.get(Installation, _IDENTITY) or Installation(key=_IDENTITY, value=uuid.uuid4().hex[:16], noted_at=now)
+        with hold(database.engine, "noted-once", wait=True), database.writing() as session:
+            known = session.get(Installation, key) or Installation(key=key, value=value, noted_at=now)
             session.add(known)
     return known.value

@@ -15,7 +15,7 @@ from publisher.i18n import _
 from publisher.settings import Settings
 from publisher.settings_sending import SINGLE, Relay, RelayEntry
 
-_OPENING_TRIES = (0.2, 1.0)
+OPENING_PAUSES = (0.2, 1.0)  # seconds between tries, for whoever opens
 _PAUSES_AFTER_421 = (2.0, 10.0, 30.0)
 
 
@@ -114,7 +114,7 @@ class Line:
 
     def connection(self) -> "Connection | OneByOne":
         """The open connection. Raises RelayTrouble after several tries."""
-        for pause in (*_OPENING_TRIES, None):
+        for pause in (*OPENING_PAUSES, None):
             if self._connection is not None:
                 break
             try:

@@ -24,7 +24,7 @@ from publisher.deliver.editions import edition_of
 from publisher.deliver.headers import header_line, route, split_mailbox
 from publisher.errors import PublisherError
 from publisher.i18n import _
-from publisher.links import BOUNCE, LEAVE, MESSAGE, PREFERENCES, leave_url, preferences_url
+from publisher.links import BOUNCE, MESSAGE, leave_mint, leave_url, preferences_mint, preferences_url
 from publisher.models import Delivery, Edition, Installation, Issue
 from publisher.settings import Settings
 from publisher.text.slots import split_slots
@@ -94,7 +94,7 @@ class Mailing:
 
     def __init__(self, edition: Edition, issue: Issue, list_id: int, settings: Settings, keys: Keys) -> None:
         self._settings = settings
-        self._leaves, self._preferences = keys.mint(LEAVE, (list_id,), (issue.id,)), keys.mint(PREFERENCES, (list_id,))
+        self._leaves, self._preferences = leave_mint(keys, list_id, issue.id), preferences_mint(keys, list_id)
         self._messages, self._bounced = keys.mint(MESSAGE, (issue.id,)), keys.mint(BOUNCE, (issue.id,))
         self._sender = route(split_mailbox(edition.headers["From"])[1])
         self._domain = self._sender.rpartition("@")[2]

@@ -14,14 +14,13 @@ from typing import Protocol
 
 from publisher.deliver.claim import Claimed
 from publisher.deliver.exchange import Done, Event, Garbled, Ready, Refused
-from publisher.deliver.lines import Lines
+from publisher.deliver.lines import OPENING_PAUSES, Lines
 from publisher.deliver.pool import OpenLine, Pool
 from publisher.deliver.smtp import Connection, RelayTrouble
 from publisher.deliver.verdict import Verdict
 from publisher.errors import PublisherError
 
 _LOOK_EVERY = 0.25  # seconds between looks at what takes too long
-_OPENING_PAUSES = (0.2, 1.0)
 
 
 class Hands(Protocol):
@@ -175,8 +174,8 @@ class Wire(threading.Thread):
         if made.passing and (pool.open or pool.opening):
             # It takes no further connection, and others are open: the work goes on over those.
             pool.most = max(1, len(pool.open) + pool.opening)
-        elif made.passing and pool.tries < len(_OPENING_PAUSES):
-            pool.not_before = time.monotonic() + _OPENING_PAUSES[pool.tries]
+        elif made.passing and pool.tries < len(OPENING_PAUSES):
+            pool.not_before = time.monotonic() + OPENING_PAUSES[pool.tries]
             pool.tries += 1
         else:
             self._give_up(pool, made)

@@ -13,9 +13,10 @@ from publisher.deliver.control import counts
 from publisher.deliver.dispatch.dispatch import Dispatch
 from publisher.deliver.dispatch.routes import NoRelay, Routes
 from publisher.deliver.dkim import signer_of, signing_domain
+from publisher.deliver.due import resends
 from publisher.deliver.faults import as_trouble
 from publisher.deliver.halting import halt
-from publisher.deliver.journal import Journal, database_identity
+from publisher.deliver.journal import Journal, database_identity, noted_once
 from publisher.deliver.lines import lines_to
 from publisher.deliver.message import Mailings, signing_row
 from publisher.deliver.recovery import recover
@@ -26,8 +27,7 @@ from publisher.deliver.unknowns import settle_by_events
 from publisher.deliver.verdict import Counts
 from publisher.errors import Busy, PublisherError
 from publisher.i18n import _
-from publisher.locks import hold
-from publisher.models import UNFINISHED, Delivery, Installation, Issue
+from publisher.models import UNFINISHED, Delivery, Issue
 from publisher.primary import sending
 from publisher.settings import Settings
 from publisher.settings_sending import Relay, is_loopback
@@ -72,7 +72,7 @@ def send_issue(database: Database, settings: Settings, keys: Keys, issue_id: int
     stop = stop or threading.Event()
     taken = busy = 0
     with database.reading() as session:
-        resend = newsletter_of(session, settings, session.get_one(Issue, issue_id)).resends
+        resend = resends(session, settings, issue_id)
     spans = slices_of(database, issue_id, settings.mail.slice_size)
     # What a pace puts off is waited for when every slice had its turn, or readers whom nothing slows would wait behind it.
     for span, lingers in [*((span, False) for span in spans[1:] and spans), *((span, True) for span in spans)]:
@@ -118,7 +118,7 @@ def send_slice(database: Database, settings: Settings, keys: Keys, issue_id: int
     if run.trouble is not None:
         raise run.trouble
     with database.reading() as session:
-        return next_moment(session, span, resend=newsletter_of(session, settings, session.get_one(Issue, issue_id)).resends)
+        return next_moment(session, span, resend=resends(session, settings, issue_id))
 
 
 def _send(database: Database, settings: Settings, keys: Keys, span: Span, *, secrets: Mapping[str, str], clock: Clock, progress: Progress | None,
@@ -144,12 +144,7 @@ def _send(database: Database, settings: Settings, keys: Keys, span: Span, *, sec
 
 def _note_key(database: Database, keys: Keys, issue_id: int, now: datetime) -> None:
     """Remember which key signs this issue, so that a mail tried again after a rotation is the same mail."""
-    with database.reading() as session:
-        if session.get(Installation, signing_row(issue_id)) is not None:
-            return
-    # Several processes may begin with their slices at once.
-    with hold(database.engine, f"issue-key-{issue_id}", wait=True), database.writing() as session:
-        session.merge(Installation(key=signing_row(issue_id), value=keys.fingerprints()[0], noted_at=now))
+    noted_once(database, signing_row(issue_id), keys.fingerprints()[0], now)
 
 
 def finish_issue(database: Database, issue_id: int, now: datetime) -> None:

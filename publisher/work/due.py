@@ -5,11 +5,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
-from publisher.audience import newsletter_of
 from publisher.deliver.due import is_due, states_tried
 from publisher.models import Delivery, Issue
 from publisher.models_sending import Slice
-from publisher.settings import Settings
 
 
 def due_slices(session: Session, issue_id: int, now: datetime, *, resend: bool = True) -> list[int]:
@@ -21,11 +19,6 @@ def due_slices(session: Session, issue_id: int, now: datetime, *, resend: bool =
     found = select(Slice.number).where(Slice.issue_id == issue_id, or_(
         there("sending"), *(there(state, is_due(now)) for state in states_tried(resend=resend)))).order_by(Slice.number)
     return list(session.scalars(found))
-
-
-def resends(session: Session, settings: Settings, issue_id: int) -> bool:
-    """Whether mails of the issue whose answer was lost are sent again, or left to a person."""
-    return newsletter_of(session, settings, session.get_one(Issue, issue_id)).resends
 
 
 def is_being_sent(session: Session, issue_id: int) -> bool:

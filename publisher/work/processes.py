@@ -17,6 +17,7 @@ from datetime import datetime, timedelta
 from publisher.clock import utc_now
 from publisher.db import Database
 from publisher.deliver.control import counts
+from publisher.deliver.due import resends
 from publisher.deliver.slices import lock_of, slices_of
 from publisher.deliver.verdict import Counts
 from publisher.deliver.worker import check_relay, finish_issue, send_issue
@@ -25,7 +26,7 @@ from publisher.i18n import _, current_language
 from publisher.locks import hold
 from publisher.settings import Settings
 from publisher.tokens import Keys
-from publisher.work.due import due_slices, is_being_sent, resends
+from publisher.work.due import due_slices, is_being_sent
 from publisher.work.orders import Answer, Order
 
 Clock = Callable[[], datetime]

@@ -19,6 +19,7 @@ from sqlalchemy import make_url, select, text
 from sqlalchemy.exc import DBAPIError
 
 from publisher.deliver.control import counts
+from publisher.deliver.due import resends
 from publisher.deliver.faults import as_trouble
 from publisher.deliver.journal import database_identity
 from publisher.deliver.slices import next_moment, slices_of
@@ -27,7 +28,7 @@ from publisher.deliver.worker import send_slice
 from publisher.errors import Busy, PublisherError
 from publisher.locks import KEEP_ALIVE
 from publisher.models import Issue
-from publisher.work.due import due_slices, resends
+from publisher.work.due import due_slices
 from publisher.work.opening import Sending
 from publisher.work.queue import QUEUE, TASK, Jobs
 from publisher.work.tables import bring_up_to_date
